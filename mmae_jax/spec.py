@@ -102,8 +102,9 @@ class Dataset:
     @property
     def size_gcd(self) -> int:
         """`n` of SPEC §2.1: the number of cells per side on which every raster can be cut."""
-        rasters = [*self.modalities.values(), *(t for t in self.targets.values() if t.kind == "segment")]
-        return math.gcd(*(raster.size for raster in rasters if raster.size is not None))
+        sizes = [modality.size for modality in self.modalities.values()]
+        sizes += [t.size for t in self.targets.values() if t.kind == "segment" and t.size is not None]
+        return math.gcd(*sizes)
 
 
 @dataclasses.dataclass(frozen=True)
