@@ -1,0 +1,1 @@
+"""From shards to host batches: a function of (seed, step)."""

@@ -1,0 +1,32 @@
+"""Shapes and dtypes of a batch without data, so that steps are traced and compiled before the first record."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from mmae_jax import spec
+from mmae_jax.data.batch import Batch
+
+
+def abstract_batch(experiment: spec.Experiment, batch_size: int) -> Batch:
+    """Returns a batch of `jax.ShapeDtypeStruct`, as the pipeline makes it for `batch_size` samples."""
+    grid, cells = experiment.dataset.size_gcd, experiment.crop_cells
+
+    def leaf(dtype: str, *shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((batch_size, *shape), jnp.dtype(dtype))
+
+    batch = Batch(inputs={}, valid={}, dates={}, ref_date=leaf("int16", 3), targets={}, weight=leaf("float32"))
+    for name, modality_input in experiment.inputs.items():
+        modality = experiment.dataset.modalities[name]
+        side, num_dates = modality.size // grid * cells, modality_input.num_dates
+        valid_side = side if modality.pixels_can_be_missing else 1
+        batch["inputs"][name] = leaf(modality.dtype, num_dates, len(modality_input.band_names), side, side)
+        batch["valid"][name] = leaf("bool", num_dates, valid_side, valid_side)
+        batch["dates"][name] = leaf("int16", num_dates, 3)
+    for name in experiment.targets:
+        target = experiment.dataset.targets[name]
+        side = (target.size or 0) // grid * cells
+        shape = {"multilabel": (target.num_classes,), "classif": (), "segment": (side, side)}[target.kind]
+        batch["targets"][name] = leaf("int32", *shape)
+    return batch

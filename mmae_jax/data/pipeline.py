@@ -1,0 +1,145 @@
+"""Batches as a function of (seed, step): Grain map datasets, split per host by index."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import grain
+import numpy as np
+from absl import flags
+
+from mmae_jax import spec
+from mmae_jax.data import sample
+from mmae_jax.data.batch import Batch
+from mmae_jax.data.records import Record
+from mmae_jax.data.shards import Shards
+
+
+class Batches(Protocol):
+    """A host's batches, one after the other."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __next__(self) -> Batch: ...
+
+    def close(self) -> None:
+        """Stops reading ahead, and the worker processes."""
+
+
+def steps_per_epoch(num_samples: int, batch_size: int) -> int:
+    """Returns the steps that make an epoch: whole batches in the samples, at least 1.
+
+    The training stream runs on through epochs, so what remains of one begins the next: no sample is dropped.
+    """
+    return max(1, num_samples // batch_size)
+
+
+def train_batches(
+    experiment: spec.Experiment, phase: str, shards: Shards, *, start_step: int = 0, host: int = 0, num_hosts: int = 1
+) -> Batches:
+    """Returns the endless training batches of `phase`, from step `start_step` on.
+
+    Sample `step · batch_size + row` of the stream is a function of the seed, the phase and this index alone: each epoch
+    is another permutation of the samples, each sample has its own draws.
+
+    Args:
+      experiment: the experiment.
+      phase: `pretrain`, `probe` or `finetune`; gives the splits and the global batch size.
+      shards: opened shards.
+      start_step: the first step to return.
+      host: this host.
+      num_hosts: hosts that share each global batch; host h has rows `[h·B/H, (h+1)·B/H)`.
+
+    Raises:
+      SpecError: the hosts cannot share the batch equally.
+      DataError: a split is not there; while iterating: a record is damaged.
+    """
+    settings = experiment.phase(phase)
+    rows = _rows_per_host(f"{phase}.batch_size", settings.batch_size, num_hosts)
+    samples = (
+        grain.MapDataset.source(shards.source(settings.train_splits))
+        .repeat(experiment.data.repeats**2)
+        .shuffle(_fold(experiment.seed, phase, "shuffle"))
+        .repeat()
+        .random_map(functools.partial(sample.train_sample, experiment), seed=_fold(experiment.seed, phase, "sample"))
+    )
+    host_batches = samples.batch(rows)[start_step * num_hosts + host :: num_hosts]
+    return _iterate(host_batches, experiment.data)
+
+
+def eval_batches(
+    experiment: spec.Experiment,
+    batch_size: int,
+    splits: Sequence[str],
+    shards: Shards,
+    *,
+    host: int = 0,
+    num_hosts: int = 1,
+) -> Batches:
+    """Returns batches that hold every sample of `splits` once, in a fixed order and without random draws.
+
+    The last global batch is completed by samples of weight 0, so that all hosts see the same number of batches.
+
+    Args:
+      experiment: the experiment.
+      batch_size: global batch.
+      splits: splits to read, one after the other.
+      shards: opened shards.
+      host: this host.
+      num_hosts: hosts that share each global batch; host h has rows `[h·B/H, (h+1)·B/H)`.
+
+    Raises:
+      SpecError: the hosts cannot share the batch equally.
+      DataError: a split is not there; while iterating: a record is damaged.
+    """
+    rows = _rows_per_host("batch_size", batch_size, num_hosts)
+    num_samples = shards.num_samples(splits)
+    num_batches = -(-num_samples // batch_size)
+    samples = (
+        grain.MapDataset.source(shards.source(splits))
+        .repeat()
+        .map_with_index(functools.partial(_eval_sample, experiment, shards.num_records(splits), num_samples))
+    )
+    host_batches = samples.batch(rows)[host : num_batches * num_hosts : num_hosts]
+    return _iterate(host_batches, experiment.data)
+
+
+def _eval_sample(experiment: spec.Experiment, num_records: int, num_samples: int, index: int, record: Record) -> Batch:
+    """Returns sample `index`: all tiles' first fixed crop, then all their second …; weight 0 beyond the last."""
+    result = sample.eval_sample(experiment, record, index % num_samples // num_records)
+    result["weight"] = np.float32(index < num_samples)
+    return result
+
+
+def _rows_per_host(field: str, batch_size: int, num_hosts: int) -> int:
+    if batch_size % num_hosts:
+        raise spec.SpecError(f"{field}: expected a multiple of the {num_hosts} hosts, found {batch_size}")
+    return batch_size // num_hosts
+
+
+def _fold(seed: int, *names: str) -> int:
+    """Returns 32 bits that differ for every seed and use."""
+    digest = hashlib.blake2b("/".join([str(seed), *names]).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little")
+
+
+def _iterate(batches: grain.MapDataset[Batch], data: spec.Data) -> Batches:
+    """Reads ahead in threads, or in worker processes that each make whole batches and hand them over in order."""
+    if not data.workers:
+        threads = max(1, data.prefetch)
+        return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)))
+    if not flags.FLAGS.is_parsed():  # Grain reads its own absl flags, also where no command line was parsed
+        flags.FLAGS.mark_as_parsed()
+    workers = min(data.workers, len(batches))
+    ahead = max(1, data.prefetch // workers)
+    stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=ahead)
+    return iter(stream.mp_prefetch(options, worker_init_fn=_keep_off_accelerators))
+
+
+def _keep_off_accelerators(_worker: int, _num_workers: int) -> None:
+    os.environ["JAX_PLATFORMS"] = "cpu"

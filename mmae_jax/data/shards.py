@@ -1,0 +1,99 @@
+"""Opening a folder of shards: what must be there before the first step, and whether it is what the model expects."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow_datasets as tfds
+from etils import epath
+
+from mmae_jax import contract, spec
+from mmae_jax.data import crops
+from mmae_jax.data.records import DataError, Records, ShardFile
+
+
+@dataclasses.dataclass(frozen=True)
+class Shards:
+    """A checked folder of shards.
+
+    Attributes:
+      directory: the folder.
+      experiment: what will be read from it.
+      files: split → its files.
+    """
+
+    directory: str
+    experiment: spec.Experiment
+    files: dict[str, tuple[ShardFile, ...]]
+
+    def num_records(self, splits: Sequence[str]) -> int:
+        """Returns the number of tiles in `splits` together."""
+        return sum(file.take for split in splits for file in self._files(split))
+
+    def num_samples(self, splits: Sequence[str]) -> int:
+        """Returns the number of samples of an epoch: tiles · repeats² (SPEC §2.1)."""
+        return self.num_records(splits) * self.experiment.data.repeats**2
+
+    def source(self, splits: Sequence[str]) -> Records:
+        """Returns the records of `splits`, one split after the other, with the fields the experiment needs.
+
+        Raises:
+          DataError: there is no such split, or it is empty.
+        """
+        if not self.num_records(splits):
+            raise DataError(f"{self.directory}: split {', '.join(splits)} holds no records")
+        files = [file for split in splits for file in self._files(split)]
+        return Records(self.directory, files, self.experiment.dataset, needed_fields(self.experiment))
+
+    def _files(self, split: str) -> tuple[ShardFile, ...]:
+        if split not in self.files:
+            raise DataError(f"{self.directory}: no split {split!r}; found {', '.join(self.files) or 'none'}")
+        return self.files[split]
+
+
+def needed_fields(experiment: spec.Experiment) -> dict[str, Any]:
+    """Returns the record fields an experiment reads, nested names with leaves True."""
+    fields: dict[str, Any] = {"name": True, "ref_date": True}
+    for name, modality_input in experiment.inputs.items():
+        fields[name] = {"pixels": True, "dates": True}
+        if experiment.dataset.modalities[name].mask_channels and modality_input.mask_threshold < 100:
+            fields[name]["mask"] = True
+    return fields | {experiment.dataset.targets[name].field: True for name in experiment.targets}
+
+
+def open_shards(experiment: spec.Experiment) -> Shards:
+    """Returns the shards in `experiment.data.dir`.
+
+    Raises:
+      ContractError: they carry no sensor contract, or another one than the experiment's.
+      DataError: the folder, its metadata or one of its files is not there.
+      SpecError: crops of `data.crop_meters` at `data.repeats` places do not fit into a tile.
+    """
+    grid, cells = experiment.dataset.size_gcd, experiment.crop_cells
+    if not crops.fixed_crops_fit(experiment.data.repeats, grid, cells):
+        raise spec.SpecError(
+            f"data.repeats: expected fixed crops of {cells} cells that end within the {grid} cells of a tile, "
+            f"found {experiment.data.repeats} per side"
+        )
+    directory = epath.Path(experiment.data.dir)
+    if not directory.is_dir():
+        raise DataError(f"data.dir: {directory} is not a folder; write shards with `python -m data_prep`")
+    contract.check_contract(experiment.dataset, contract.read_contract(directory), directory)
+    try:
+        splits = tfds.builder_from_directory(directory).info.splits
+    except Exception as error:
+        raise DataError(f"{directory}: the dataset's metadata cannot be read ({error})") from error
+    files = {name: tuple(_shard_file(file) for file in split.file_instructions) for name, split in splits.items()}
+    present = {path.name for path in directory.iterdir()}
+    for file in (file for split_files in files.values() for file in split_files):
+        if epath.Path(file.filename).name not in present:
+            raise DataError(f"{file.filename}: not found, though the metadata of {directory} list it")
+    return Shards(str(directory), experiment, files)
+
+
+def _shard_file(instruction: Any) -> ShardFile:
+    return ShardFile(
+        str(instruction.filename), int(instruction.skip), int(instruction.take), int(instruction.examples_in_shard)
+    )
