@@ -1,0 +1,47 @@
+"""Acquisition dates as they are stored: `[year, day of year, hour]`, int16."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+
+import numpy as np
+
+SENTINEL_TOKEN = -5
+"""Index of the sensing start among the `_`-separated tokens of a Sentinel-1 GRD or Sentinel-2 L2A product name."""
+
+
+def from_compact(text: str) -> tuple[int, int, int]:
+    """Returns `(year, day of year 1..366, hour 0)` of a date written `YYYYMMDD`.
+
+    Raises:
+      ValueError: `text` is no such date.
+    """
+    if len(text) != 8 or not text.isdecimal():
+        raise ValueError(f"expected a date YYYYMMDD, found {text!r}")
+    day = datetime.date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    return day.year, day.timetuple().tm_yday, 0
+
+
+def from_products(names: Iterable[str], token: int) -> np.ndarray:
+    """Returns the dates `[T, 3]` int16 of `T` product names, in their order.
+
+    Args:
+      names: product names, e.g. `S2A_MSIL2A_20190103T104431_N0211_R008_T32UMD_20190103T115449`.
+      token: index of the `_`-separated token that starts with the sensing day.
+
+    Raises:
+      ValueError: a name holds no date there.
+    """
+    dates = [_from_product(name, token) for name in names]
+    return np.array(dates, np.int16).reshape(-1, 3)
+
+
+def _from_product(name: str, token: int) -> tuple[int, int, int]:
+    tokens = name.split("_")
+    if len(tokens) < abs(token):
+        raise ValueError(f"expected a product name with at least {abs(token)} parts joined by '_', found {name!r}")
+    try:
+        return from_compact(tokens[token][:8])
+    except ValueError as error:
+        raise ValueError(f"product {name!r}: {error}") from error

@@ -1,0 +1,182 @@
+"""A whole dataset: plan the shards, run their tasks, make the finished folder appear."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from data_prep.errors import DataPrepError
+from data_prep.records import features
+from data_prep.shards import ShardReport, ShardTask, Source, Tile
+from data_prep.workers import run_tasks
+from mmae_jax.contract import write_contract
+
+SHARD_BYTES = 256 * 2**20
+"""Default size of a shard: large enough for sequential reads, small enough to restart or copy one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What became of one split: sums over its shards, see `ShardReport`."""
+
+    split: str
+    kept: int
+    skipped: int
+    dropped_dates: int
+    missing: Mapping[str, int]
+
+    def __str__(self) -> str:
+        text = f"{self.split}: {self.kept} tiles kept, {self.skipped} skipped"
+        if self.dropped_dates:
+            text += f", {self.dropped_dates} damaged dates dropped"
+        return text + "".join(f", {number} without {name}" for name, number in self.missing.items() if number)
+
+
+def prepare(
+    source: Source,
+    raw_dir: Path,
+    out_dir: Path,
+    *,
+    num_shards: int | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    strict: bool = False,
+) -> list[Summary]:
+    """Writes shards, `tfds` metadata and sensor contract of a dataset to `out_dir`, which appears when all is complete.
+
+    Until then everything is in the sibling folder `<out_dir>.partial`; after an interruption the same call continues
+    there.
+
+    Args:
+      source: the dataset.
+      raw_dir: its published files.
+      out_dir: folder that does not exist yet.
+      num_shards: shards per split; by default as many as make about 256 MiB each.
+      seed: of the permutation of the tiles.
+      processes: local worker processes; 1 works in the calling process.
+      strict: stop at the first tile that cannot be used instead of skipping it.
+
+    Raises:
+      DataPrepError: a folder is absent or in the way, nothing could be read, or (strict) a tile cannot be used.
+    """
+    if not raw_dir.is_dir():
+        raise DataPrepError(f"--raw_dir: {raw_dir} is not a folder")
+    refuse_existing(out_dir)
+    splits = source.list_tiles(raw_dir)
+    folder = out_dir.with_name(out_dir.name + ".partial")
+    tasks = plan(source, splits, raw_dir, folder, num_shards, seed, strict)
+    _begin(folder, _settings(source, splits, tasks, seed))
+    reports = run_tasks(tasks, processes)
+    summaries = [_summary(split, tasks, reports) for split in splits]
+    empty = [summary.split for summary in summaries if not summary.kept]
+    if empty:
+        shutil.rmtree(folder)  # nothing in it is worth continuing
+        raise DataPrepError(f"{raw_dir}: no tile of split {', '.join(empty)} could be read; nothing was written")
+    _finish(source, tasks, reports, folder / "data")
+    (folder / "data").rename(out_dir)
+    shutil.rmtree(folder)
+    return summaries
+
+
+def refuse_existing(out_dir: Path) -> None:
+    """Raises a `DataPrepError` if `out_dir` exists or its parent does not."""
+    if out_dir.exists():
+        raise DataPrepError(f"--out_dir: {out_dir} exists already; name a new folder or delete it first")
+    if not out_dir.parent.is_dir():
+        raise DataPrepError(f"--out_dir: {out_dir.parent} is not a folder")
+
+
+def plan(
+    source: Source,
+    splits: Mapping[str, Sequence[Tile]],
+    raw_dir: Path,
+    folder: Path,
+    num_shards: int | None,
+    seed: int,
+    strict: bool,
+) -> list[ShardTask]:
+    """Returns the tasks of all splits: each split's tiles, permuted once, cut into shards of equal length (± 1)."""
+    tasks = []
+    for split, tiles in splits.items():
+        count = num_shards or math.ceil(len(tiles) * source.record_bytes / SHARD_BYTES)
+        count = max(1, min(count, len(tiles)))
+        order = np.random.default_rng(seed).permutation(len(tiles))
+        for index, members in enumerate(np.array_split(order, count)):
+            chosen = tuple(tiles[member] for member in members)
+            tasks.append(ShardTask(source, raw_dir, folder, split, index, count, chosen, strict))
+    return tasks
+
+
+def _settings(
+    source: Source, splits: Mapping[str, Sequence[Tile]], tasks: Sequence[ShardTask], seed: int
+) -> dict[str, Any]:
+    """What must not change between an interrupted run and its continuation."""
+    names = json.dumps({split: [tile.name for tile in tiles] for split, tiles in splits.items()})
+    return {
+        "dataset": f"{source.contract.name} {source.contract.version}",
+        "raw_dir": str(tasks[0].raw_dir.resolve()),
+        "seed": seed,
+        "num_shards": [sum(task.split == split for task in tasks) for split in splits],
+        "tiles": hashlib.sha256(names.encode()).hexdigest(),
+    }
+
+
+def _begin(folder: Path, settings: dict[str, Any]) -> None:
+    path = folder / "settings.json"
+    if path.exists():
+        earlier = json.loads(path.read_text())
+        for name, value in settings.items():
+            if earlier.get(name) != value:
+                raise DataPrepError(
+                    f"{folder}: was begun with {name} {earlier.get(name)}, now {value}; "
+                    "repeat the earlier command to continue it, or delete the folder"
+                )
+    shutil.rmtree(folder / "work", ignore_errors=True)  # shards an interrupted run left half written
+    for name in ("data", "reports", "work"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings))
+
+
+def _summary(split: str, tasks: Sequence[ShardTask], reports: Sequence[ShardReport]) -> Summary:
+    mine = [report for task, report in zip(tasks, reports, strict=True) if task.split == split]
+    return Summary(
+        split,
+        kept=sum(report.kept for report in mine),
+        skipped=sum(len(report.skipped) for report in mine),
+        dropped_dates=sum(report.dropped_dates for report in mine),
+        missing={name: sum(report.missing[name] for report in mine) for name in mine[0].missing},
+    )
+
+
+def _finish(source: Source, tasks: Sequence[ShardTask], reports: Sequence[ShardReport], data: Path) -> None:
+    shards: dict[str, list[ShardReport]] = {}
+    for task, report in zip(tasks, reports, strict=True):
+        shards.setdefault(task.split, []).append(report)
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=data, dataset_name=source.contract.name, filetype_suffix="array_record"
+    )
+    tfds.folder_dataset.write_metadata(
+        data_dir=data,
+        features=features(source.contract, source.target_fields),
+        split_infos=[
+            tfds.core.SplitInfo(
+                name=split,
+                shard_lengths=[report.kept for report in mine],
+                num_bytes=sum(report.num_bytes for report in mine),
+                filename_template=template.replace(split=split),
+            )
+            for split, mine in shards.items()
+        ],
+        version=source.contract.version,
+        check_data=False,  # would need TensorFlow
+    )
+    write_contract(source.contract, data)

@@ -1,0 +1,161 @@
+"""One shard is one task: read its tiles, write one ArrayRecord file under a temporary name, rename it into place.
+
+A task is a picklable value and `write_shard` a function of it alone, so the same tasks run in the calling process, in
+local worker processes or as elements of a distributed pipeline, and running one twice is harmless.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from data_prep.errors import DataPrepError, TileError
+from data_prep.records import Field, Record, features
+from mmae_jax.spec import Dataset
+
+
+class Tile(Protocol):
+    """Where one tile's raw data are; datasets add their own fields. Picklable."""
+
+    @property
+    def name(self) -> str:
+        """Unique name within the dataset."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A published dataset and how to read it; the functions are module-level, so that a task can be pickled.
+
+    Attributes:
+      contract: the sensor contract of the shards.
+      target_fields: record field → shape and dtype of what the contract's targets are derived from.
+      record_bytes: typical size of an encoded record, for the default number of shards.
+      list_tiles: raw folder → split name → tiles, in published order.
+      read_tile: raw folder and tile → record and number of acquisitions dropped as damaged; raises `TileError`.
+    """
+
+    contract: Dataset
+    target_fields: Mapping[str, Field]
+    record_bytes: int
+    list_tiles: Callable[[Path], Mapping[str, Sequence[Any]]]
+    read_tile: Callable[[Path, Any], tuple[Record, int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """One shard to write: shard `index` of `count` of a split, in the working folder `folder` (see `Folder`)."""
+
+    source: Source
+    raw_dir: Path
+    folder: Path
+    split: str
+    index: int
+    count: int
+    tiles: tuple[Tile, ...]
+    strict: bool
+
+    @property
+    def file_name(self) -> str:
+        """File name by the `tfds` convention."""
+        return f"{self.source.contract.name}-{self.split}.array_record-{self.index:05d}-of-{self.count:05d}"
+
+    @property
+    def data_path(self) -> Path:
+        """The finished shard."""
+        return self.folder / "data" / self.file_name
+
+    @property
+    def report_path(self) -> Path:
+        """What happened while the shard was written."""
+        return self.folder / "reports" / f"{self.file_name}.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardReport:
+    """What became of the tiles of a shard.
+
+    Attributes:
+      kept: records written.
+      num_bytes: their encoded size.
+      skipped: one message per tile that could not be used.
+      dropped_dates: acquisitions left out of kept tiles because a value was damaged.
+      missing: modality → kept tiles that have no acquisition of it.
+    """
+
+    kept: int
+    num_bytes: int
+    skipped: tuple[str, ...]
+    dropped_dates: int
+    missing: Mapping[str, int]
+
+
+def finished(task: ShardTask) -> ShardReport | None:
+    """Returns the report of a shard an earlier run finished, None if it is still to be written."""
+    if not task.data_path.exists():
+        return None
+    plain = json.loads(task.report_path.read_text())
+    report = ShardReport(**plain | {"skipped": tuple(plain["skipped"])})
+    return None if task.strict and report.skipped else report
+
+
+def write_shard(task: ShardTask, on_tile: Callable[[], object]) -> ShardReport:
+    """Writes the shard of `task`, and its report, under their final names.
+
+    Args:
+      task: what to write.
+      on_tile: called after each tile, kept or skipped.
+
+    Raises:
+      TileError: a tile cannot be used and `task.strict` is set.
+      DataPrepError: the shard cannot be written.
+    """
+    temporary = task.folder / "work" / f"{task.file_name}.{os.getpid()}"
+    try:
+        # one record a group: random access decompresses nothing but the record asked for
+        writer = ArrayRecordWriter(str(temporary), "group_size:1")
+        try:
+            report = _write_tiles(task, writer, on_tile)
+        finally:
+            writer.close()
+    except RuntimeError as error:  # what ArrayRecord raises for every failed write
+        raise DataPrepError(f"{temporary}: cannot be written ({error})") from error
+    _write_atomically(task.report_path, json.dumps(dataclasses.asdict(report)))
+    temporary.rename(task.data_path)  # last: a shard that is there is complete
+    return report
+
+
+def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[], object]) -> ShardReport:
+    source = task.source
+    encoder = features(source.contract, source.target_fields)
+    kept = num_bytes = dropped_dates = 0
+    skipped: list[str] = []
+    missing = dict.fromkeys(source.contract.modalities, 0)
+    for tile in task.tiles:
+        try:
+            record, dropped = source.read_tile(task.raw_dir, tile)
+        except TileError as error:
+            if task.strict:
+                raise
+            skipped.append(f"{tile.name}: {error}")
+        else:
+            encoded = encoder.serialize_example(record)
+            writer.write(encoded)
+            kept += 1
+            num_bytes += len(encoded)
+            dropped_dates += dropped
+            for name in missing:
+                missing[name] += len(record[name]["dates"]) == 0
+        on_tile()
+    return ShardReport(kept, num_bytes, tuple(skipped), dropped_dates, missing)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.rename(path)

@@ -1,0 +1,242 @@
+"""TreeSatAI-Time-Series: forest tiles of 60 m in Germany, one aerial image and one year of Sentinel-1 and -2 each.
+
+Published layout (IGNF/TreeSatAI-Time-Series; Ahlswede et al. 2023, https://doi.org/10.5194/essd-15-681-2023; Astruc et
+al. 2024, arXiv 2404.08351): `aerial/*.tif`, `sentinel-ts/*.h5`, and the splits `train.csv`, `val.csv`, `test.csv`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import rasterio
+from immutabledict import immutabledict
+
+from data_prep import dates
+from data_prep.errors import DataPrepError, TileError
+from data_prep.records import Record
+from data_prep.shards import Source
+from mmae_jax.spec import Dataset, Modality, Target
+
+SPLITS = ("train", "val", "test")
+
+GENERA = (
+    *("Betula", "Cleared", "Quercus", "Larix", "Fraxinus", "Alnus", "Pseudotsuga", "Prunus"),
+    *("Fagus", "Acer", "Abies", "Pinus", "Tilia", "Picea", "Populus"),
+)
+
+CSV_COLUMNS = ("aerial_name", "sen_name", "aerial_date", *GENERA)
+
+_S1 = Modality(bands=("VV", "VH"), dtype="float32", unit="sigma0, linear power", ground_sample_distance=10.0, size=6)
+
+CONTRACT = Dataset(
+    name="treesatai_ts",
+    version="1.0.0",
+    tile_meters=60.0,
+    modalities=immutabledict(
+        aerial=Modality(
+            bands=("NIR", "G", "B", "R"),
+            dtype="uint8",
+            unit="digital number",
+            ground_sample_distance=0.2,
+            size=300,
+            frame=2,
+            date_convention="1 July of the acquisition year; day and hour unknown",
+        ),
+        s2=Modality(
+            bands=("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+            dtype="uint16",
+            unit="surface reflectance",
+            ground_sample_distance=10.0,
+            size=6,
+            scale=1e-4,
+            mask_channels=("snow", "cloud"),
+        ),
+        s1_asc=_S1,
+        s1_des=_S1,
+    ),
+    targets=immutabledict(
+        treesat_mlc=Target(kind="multilabel", classes=GENERA, field="proportions", threshold=0.0),
+        treesat_mlc_thresh=Target(kind="multilabel", classes=GENERA, field="proportions", threshold=0.07),
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """One line of a split's csv.
+
+    Attributes:
+      aerial: file name in `aerial/`.
+      sentinel: file name in `sentinel-ts/`.
+      aerial_date: `(year, day of year, hour)`.
+      proportions: cover of each genus in [0, 1]; they may add up to less than 1.
+    """
+
+    aerial: str
+    sentinel: str
+    aerial_date: tuple[int, int, int]
+    proportions: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the tile: the aerial file without its ending."""
+        return Path(self.aerial).stem
+
+
+def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
+    """Returns the tiles of each split, in the order of its csv.
+
+    Raises:
+      DataPrepError: a csv is absent or empty, its columns differ from `CSV_COLUMNS`, or a value cannot be read.
+    """
+    return {split: _read_csv(raw_dir / f"{split}.csv") for split in SPLITS}
+
+
+def _read_csv(path: Path) -> list[Tile]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *lines = [line for line in csv.reader(file) if line] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataPrepError(f"{path}: cannot be read ({error})") from error
+    if tuple(header) != CSV_COLUMNS:
+        raise DataPrepError(f"{path}: expected the columns {','.join(CSV_COLUMNS)}, found {','.join(header)}")
+    if not lines:
+        raise DataPrepError(f"{path}: expected at least one tile, found none")
+    return [_parse_line(line, f"{path}: tile {number}") for number, line in enumerate(lines, 1)]
+
+
+def _parse_line(line: list[str], where: str) -> Tile:
+    if len(line) != len(CSV_COLUMNS):
+        raise DataPrepError(f"{where}: expected {len(CSV_COLUMNS)} values, found {len(line)}")
+    aerial, sentinel, day, *cover = line
+    try:
+        proportions = tuple(float(value) for value in cover)
+        aerial_date = dates.from_compact(day)
+    except ValueError as error:
+        raise DataPrepError(f"{where}: {error}") from error
+    for genus, value in zip(GENERA, proportions, strict=True):
+        if not 0 <= value <= 1:
+            raise DataPrepError(f"{where}: {genus}: expected a proportion in [0, 1], found {value}")
+    return Tile(aerial, sentinel, aerial_date, proportions)
+
+
+def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
+    """Returns the record of a tile and the number of Sentinel-2 acquisitions dropped because a value is damaged.
+
+    Values, acquisitions and their order stay as published. Mask percents are rounded up: what was above 0 stays so.
+
+    Raises:
+      TileError: a file is absent, damaged or not as published; names file, key, expected and found.
+    """
+    sentinel = raw_dir / "sentinel-ts" / tile.sentinel
+    record = _read_aerial(raw_dir / "aerial" / tile.aerial, tile.aerial_date)
+    with _naming(sentinel), h5py.File(sentinel, "r") as file:
+        s2, dropped = _read_s2(file, sentinel)
+        record |= {
+            "s2": s2,
+            "s1_asc": _read_s1(file, "sen-1-asc", sentinel),
+            "s1_des": _read_s1(file, "sen-1-des", sentinel),
+        }
+    record |= {
+        "name": tile.name,
+        "ref_date": np.array(tile.aerial_date, np.int16),
+        "proportions": np.array(tile.proportions, np.float32),
+    }
+    return record, dropped
+
+
+def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
+    modality = CONTRACT.modalities["aerial"]
+    with _naming(path), rasterio.open(path) as file:
+        _expect(path, "bands", len(modality.bands), file.count)
+        _expect(path, "size", (modality.side, modality.side), file.shape)
+        _expect(path, "dtype", modality.dtype, file.dtypes[0])
+        return {
+            "aerial": {"pixels": file.read()[None], "dates": np.array([date], np.int16)},
+            "crs": file.crs.to_wkt() if file.crs else "",
+            "transform": np.array(file.transform[:6], np.float64),
+        }
+
+
+def _read_s1(file: h5py.File, key: str, path: Path) -> Record:
+    pixels, days = _read_series(file, key, path, CONTRACT.modalities["s1_asc"])
+    _expect(path, f"{key}-data: dtype", "float32", pixels.dtype.name)
+    return {"pixels": pixels, "dates": days}
+
+
+def _read_s2(file: h5py.File, path: Path) -> tuple[Record, int]:
+    pixels, days = _read_series(file, "sen-2", path, CONTRACT.modalities["s2"])
+    if not len(days):
+        return {
+            "pixels": pixels.astype(np.uint16),
+            "dates": days,
+            "mask": np.empty((0, 2, *pixels.shape[2:]), np.uint8),
+        }, 0
+    mask = _read_array(file, "sen-2-masks", path, (len(pixels), None, *pixels.shape[2:]))
+    # comparisons are false for NaN; masks come from resampling, which overshoots by rounding errors
+    usable = (pixels >= 0) & (pixels <= np.iinfo(np.uint16).max) & (pixels == np.rint(pixels))
+    readable = (mask >= -1) & (mask <= 101)
+    keep = usable.all((1, 2, 3)) & readable.all((1, 2, 3))
+    if not keep.any():
+        raise TileError(f"{path}: sen-2-data: expected whole numbers 0 to 65535, masks in percent; found no such date")
+    return {
+        "pixels": pixels[keep].astype(np.uint16),
+        "dates": days[keep],
+        "mask": np.ceil(mask[keep]).clip(0, 100).astype(np.uint8),
+    }, int((~keep).sum())
+
+
+def _read_series(file: h5py.File, key: str, path: Path, modality: Modality) -> tuple[np.ndarray, np.ndarray]:
+    """Returns pixels `[T, bands, side, side]` and dates `[T, 3]`; T = 0 if the file has neither."""
+    shape = (len(modality.bands), modality.side, modality.side)
+    if f"{key}-data" not in file and f"{key}-products" not in file:
+        return np.empty((0, *shape), np.float32), np.empty((0, 3), np.int16)
+    pixels = _read_array(file, f"{key}-data", path, (None, *shape))
+    try:
+        days = dates.from_products(file[f"{key}-products"].asstr()[()], dates.SENTINEL_TOKEN)
+    except (ValueError, TypeError) as error:
+        raise TileError(f"{path}: {key}-products: {error}") from error
+    _expect(path, f"{key}-products: dates", len(pixels), len(days))
+    return pixels, days
+
+
+def _read_array(file: h5py.File, key: str, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
+    array: np.ndarray = file[key][()]
+    matches = len(array.shape) == len(shape) and all(
+        wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
+    )
+    if not matches:
+        expected = " × ".join("any" if size is None else str(size) for size in shape)
+        raise TileError(f"{path}: {key}: expected shape {expected}, found {' × '.join(map(str, array.shape))}")
+    if array.dtype.kind not in "fiu":
+        raise TileError(f"{path}: {key}: expected numbers, found dtype {array.dtype}")
+    return array
+
+
+def _expect(path: Path, what: str, expected: object, found: object) -> None:
+    if expected != found:
+        raise TileError(f"{path}: {what}: expected {expected}, found {found}")
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turns what rasterio and h5py raise for absent or damaged files into a `TileError` that names the file."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError) as error:
+        raise TileError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+
+
+SOURCE = Source(
+    contract=CONTRACT,
+    target_fields={"proportions": ((len(GENERA),), "float32")},
+    record_bytes=450_000,
+    list_tiles=list_tiles,
+    read_tile=read_tile,
+)

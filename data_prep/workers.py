@@ -1,0 +1,84 @@
+"""Runs shard tasks, here or in local worker processes, behind one progress bar."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from tqdm import tqdm
+
+from data_prep.errors import DataPrepError
+from data_prep.shards import ShardReport, ShardTask, finished, write_shard
+
+Finished = Iterator[tuple[int, ShardReport]]
+
+POLL_SECONDS = 0.5
+
+
+def run_tasks(tasks: Sequence[ShardTask], processes: int) -> list[ShardReport]:
+    """Returns the report of each task, after running those whose shard is not there yet.
+
+    Args:
+      tasks: what to run.
+      processes: worker processes; 1 works in the calling process.
+
+    Raises:
+      DataPrepError: a task failed, or a worker process died.
+    """
+    reports = {index: report for index, task in enumerate(tasks) if (report := finished(task)) is not None}
+    if reports:
+        print(f"continuing: {len(reports)} of {len(tasks)} shards were finished before", file=sys.stderr)
+    left = [index for index in range(len(tasks)) if index not in reports]
+    with tqdm(total=sum(len(task.tiles) for task in tasks), unit="tile", smoothing=0.05) as bar:
+        bar.update(sum(len(tasks[index].tiles) for index in reports))
+        run = _in_processes(tasks, left, bar, processes) if processes > 1 else _here(tasks, left, bar)
+        for index, report in run:
+            for message in report.skipped:
+                bar.write(f"skipped {message}", file=sys.stderr)
+            reports[index] = report
+    return [reports[index] for index in range(len(tasks))]
+
+
+def _here(tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any]) -> Finished:
+    for index in left:
+        yield index, write_shard(tasks[index], bar.update)
+
+
+def _in_processes(tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any], processes: int) -> Finished:
+    context = multiprocessing.get_context("spawn")  # forking a process with threads can deadlock
+    counter = context.Value("q", 0)
+    start = bar.n
+    executor = concurrent.futures.ProcessPoolExecutor(processes, context, _start_worker, (counter,))
+    try:
+        pending = {executor.submit(_run_counted, tasks[index]): index for index in left}
+        while pending:
+            done, _ = concurrent.futures.wait(pending, POLL_SECONDS, concurrent.futures.FIRST_COMPLETED)
+            bar.update(start + counter.value - bar.n)
+            for future in done:
+                yield pending.pop(future), future.result()
+    except BrokenProcessPool as error:
+        raise DataPrepError("a worker process died (out of memory?); the same command continues") from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+_counter: Any = None
+"""Tiles done by all workers: shared memory can only be handed to a worker process when it starts."""
+
+
+def _start_worker(counter: Any) -> None:
+    global _counter
+    _counter = counter
+
+
+def _count_tile() -> None:
+    with _counter.get_lock():
+        _counter.value += 1
+
+
+def _run_counted(task: ShardTask) -> ShardReport:
+    return write_shard(task, _count_tile)
