@@ -27,3 +27,25 @@ def real_treesat_dir() -> Path:
     if not directory.is_dir():
         pytest.skip("real TreeSatAI-TS tiles are not here")
     return directory
+
+
+@pytest.fixture(scope="session")
+def synthetic_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up raw tiles in the layout of TreeSatAI-TS: 12 train, 3 val, 3 test; 15–25 S2 and 9–15 S1 dates each."""
+    directory = tmp_path_factory.mktemp("synthetic") / "raw"
+    _data_prep("synthetic", "treesatai_ts", f"--out_dir={directory}", "--tiles=18", "--s2_dates=20", "--s1_dates=12")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def synthetic_shards(synthetic_raw: Path) -> Path:
+    """`synthetic_raw` as two shards per split with their sensor contract."""
+    directory = synthetic_raw.with_name("shards")
+    _data_prep("treesatai_ts", f"--raw_dir={synthetic_raw}", f"--out_dir={directory}", "--num_shards=2")
+    return directory
+
+
+def _data_prep(*arguments: str) -> None:
+    from data_prep.__main__ import main
+
+    assert main(arguments) == 0
