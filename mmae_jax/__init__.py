@@ -1,0 +1,1 @@
+"""Masked autoencoders for multimodal, multitemporal, multispectral Earth observation data."""

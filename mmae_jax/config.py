@@ -125,13 +125,19 @@ def check_experiment(experiment: spec.Experiment) -> None:
 
 def _check_input(name: str, modality_input: spec.Input, dataset: spec.Dataset) -> None:
     if name not in dataset.modalities:
-        raise SpecError(f"inputs.{name}: no such modality in {dataset.name}; expected one of {', '.join(dataset.modalities)}")
+        raise SpecError(
+            f"inputs.{name}: no such modality in {dataset.name}; expected one of {', '.join(dataset.modalities)}"
+        )
     stored = dataset.modalities[name].bands
     for band in modality_input.band_names:
         if band not in stored:
-            raise SpecError(f"inputs.{name}.bands: no band {band!r} in {dataset.name}; expected some of {', '.join(stored)}")
+            raise SpecError(
+                f"inputs.{name}.bands: no band {band!r} in {dataset.name}; expected some of {', '.join(stored)}"
+            )
     if len(set(modality_input.band_names)) != len(modality_input.band_names) or not all(modality_input.bands):
-        raise SpecError(f"inputs.{name}.bands: expected non-empty groups of different bands, found {modality_input.bands}")
+        raise SpecError(
+            f"inputs.{name}.bands: expected non-empty groups of different bands, found {modality_input.bands}"
+        )
     if sum(modality_input.target_runs) != len(modality_input.band_names):
         raise SpecError(
             f"inputs.{name}.norm_bands: expected lengths that add up to {len(modality_input.band_names)} bands, "
@@ -139,7 +145,9 @@ def _check_input(name: str, modality_input: spec.Input, dataset: spec.Dataset) -
         )
     for field in ("image_size", "patch_size", "num_dates"):
         if getattr(modality_input, field) < 1:
-            raise SpecError(f"inputs.{name}.{field}: expected a positive number, found {getattr(modality_input, field)}")
+            raise SpecError(
+                f"inputs.{name}.{field}: expected a positive number, found {getattr(modality_input, field)}"
+            )
     if modality_input.image_size % modality_input.patch_size:
         raise SpecError(
             f"inputs.{name}.image_size: expected a multiple of patch_size {modality_input.patch_size}, "
@@ -154,7 +162,9 @@ def _check_shared_embeddings(experiment: spec.Experiment) -> None:
         for field in ("patch_size", "group_lengths"):
             expected, found = getattr(experiment.inputs[other], field), getattr(modality_input, field)
             if expected != found:
-                raise SpecError(f"inputs.{name}.{field}: expected {expected} as in {other}, whose embedding it shares, found {found}")
+                raise SpecError(
+                    f"inputs.{name}.{field}: expected {expected} as in {other} with the same embedding, found {found}"
+                )
 
 
 def _check_model(model: spec.Model, experiment: spec.Experiment) -> None:
@@ -165,12 +175,16 @@ def _check_model(model: spec.Model, experiment: spec.Experiment) -> None:
             raise SpecError(f"model.architecture.{field}: expected a multiple of 4, at least 16, found {width}")
     if experiment.targets and model.head == "attentive" and architecture.embed_dim % 8:
         raise SpecError(
-            f"model.architecture.embed_dim: expected a multiple of the 8 heads of attentive pooling, found {architecture.embed_dim}"
+            "model.architecture.embed_dim: expected a multiple of the 8 heads of attentive pooling, "
+            f"found {architecture.embed_dim}"
         )
     if not 0 <= model.inter_depth < architecture.depth:
         raise SpecError(f"model.inter_depth: expected 0 to {architecture.depth - 1}, found {model.inter_depth}")
     if model.inter_depth and model.fusion not in ("mod", "group"):
         raise SpecError(f"model.inter_depth: expected 0 in fusion mode {model.fusion}, found {model.inter_depth}")
+    largest = max(modality_input.grid for modality_input in experiment.inputs.values())
+    if model.grid_pos_enc is not None and model.grid_pos_enc < largest:
+        raise SpecError(f"model.grid_pos_enc: expected at least the largest grid {largest}, found {model.grid_pos_enc}")
     if model.ref_input is not None and model.ref_input not in experiment.inputs:
         raise SpecError(f"model.ref_input: expected one of {', '.join(experiment.inputs)}, found {model.ref_input!r}")
 
@@ -188,7 +202,8 @@ def _check_target(name: str, experiment: spec.Experiment) -> None:
     grid = experiment.inputs[model.ref_input].grid
     if size % grid:
         raise SpecError(
-            f"model.ref_input: expected a grid that divides the {size} pixels of target {name}, found {grid} of {model.ref_input}"
+            f"model.ref_input: expected a grid that divides the {size} pixels of target {name}, "
+            f"found {grid} of {model.ref_input}"
         )
 
 

@@ -33,7 +33,9 @@ def read_contract(directory: epath.PathLike) -> Dataset:
     """
     path = epath.Path(directory) / CONTRACT_FILE
     if not path.exists():
-        raise ContractError(f"{path}: not found; shards without a sensor contract are refused, write them with `python -m data_prep`")
+        raise ContractError(
+            f"{path}: not found; shards without a sensor contract are refused, write them with `python -m data_prep`"
+        )
     try:
         plain = json.loads(path.read_text())
     except json.JSONDecodeError as error:
@@ -55,7 +57,9 @@ def _differences(expected: Any, found: Any, path: str) -> list[str]:
         missing = "nothing"
         lines = []
         for name in names:
-            lines += _differences(expected.get(name, missing), found.get(name, missing), f"{path}.{name}" if path else str(name))
+            lines += _differences(
+                expected.get(name, missing), found.get(name, missing), f"{path}.{name}" if path else str(name)
+            )
         return lines
     return [] if expected == found else [f"{path}: expected {expected!r}, found {found!r}"]
 

@@ -1,8 +1,7 @@
-"""What an experiment is: frozen dataclasses, read and checked here and nowhere else.
+"""What an experiment is: frozen dataclasses, made and checked by `mmae_jax.config`.
 
-`Dataset` (with its `Modality`s and `Target`s) is the sensor contract (SPEC §9): facts about stored data. `Input`, `Model`,
-`Mask`, `Phase` … say how an experiment uses them. `experiment_from_config` turns an `ml_collections.ConfigDict` into an
-`Experiment`, or stops with a `SpecError` that names the field.
+`Dataset` (with its `Modality`s and `Target`s) is the sensor contract (SPEC §9): facts about stored data. `Input`,
+`Model`, `Mask`, `Phase` … say how an experiment uses them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ PHASES = ("pretrain", "probe", "finetune")
 
 
 class SpecError(ValueError):
-    """A user's configuration or contract cannot be used; the message names the field, the expected and the found value."""
+    """A configuration or contract cannot be used; the message names the field, what was expected and what was found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +205,8 @@ class Model:
       grid_pos_enc: side of the position grid; least common multiple of the grids if None.
       ref_input: modality whose grid segmentation heads predict on.
       dtype: compute dtype; parameters and reductions stay float32.
-      remat: what the backward pass recomputes: `none` (keep all), `dots` (keep matrix products), `full` (keep block inputs).
+      remat: what the backward pass recomputes: nothing (`none`), all but matrix products
+        (`dots`) or all of a block (`full`).
     """
 
     architecture: Architecture
@@ -299,7 +299,14 @@ class Mesh:
 
 @dataclasses.dataclass(frozen=True)
 class Logging:
-    """Training steps between log lines, and between checkpoints (besides those at each epoch's end); checkpoints kept."""
+    """What is written while training.
+
+    Attributes:
+      every_steps: training steps between log lines.
+      checkpoint_every_steps: training steps between checkpoints, besides those at each epoch's end.
+      keep_checkpoints: latest checkpoints kept.
+      images: samples shown in reconstruction figures.
+    """
 
     every_steps: int = 50
     checkpoint_every_steps: int = 1000
@@ -340,6 +347,7 @@ class Experiment:
         if abs(cells - round(cells)) > 1e-9 or not 0 < round(cells) <= self.dataset.size_gcd:
             step = self.dataset.tile_meters / self.dataset.size_gcd
             raise SpecError(
-                f"data.crop_meters: expected a multiple of {step:g} m up to {self.dataset.tile_meters:g} m, found {meters:g}"
+                f"data.crop_meters: expected a multiple of {step:g} m up to {self.dataset.tile_meters:g} m, "
+                f"found {meters:g}"
             )
         return round(cells)

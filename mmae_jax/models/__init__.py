@@ -1,0 +1,1 @@
+"""The masked autoencoder: embedding, fusion, masking, encoding, heads."""

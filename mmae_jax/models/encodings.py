@@ -1,0 +1,72 @@
+"""Position and date encodings of tokens (SPEC §3)."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mmae_jax.models.resize import resize_matrix
+
+DATE_CHANNELS = 8
+DAYS_PER_YEAR = 365.25
+TEMPERATURE = 10_000
+
+
+def sincos_grid(side: int, width: int) -> np.ndarray:
+    """Returns sine–cosine positions `[side, side, width]`, float64; the last `DATE_CHANNELS` channels are 0."""
+    frequencies = (width - DATE_CHANNELS) // 4
+    omega = float(TEMPERATURE) ** -(np.arange(frequencies) / (frequencies - 1))
+    row, column = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
+    x, y = column[:, :, None] * omega, row[:, :, None] * omega
+    return np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y), np.zeros((side, side, DATE_CHANNELS))], axis=-1)
+
+
+@functools.cache
+def position_encoding(side: int, grid: int, width: int) -> np.ndarray:
+    """Returns the position encoding of a modality.
+
+    Args:
+      side: side of the common position grid (`grid_pos_enc`), at least `grid`.
+      grid: patches per side of the modality.
+      width: token width.
+
+    Returns:
+      float32 `[grid², width]`, row major: the common grid resized to the nearest multiple of `grid`, then mean-pooled.
+    """
+    encoding = sincos_grid(side, width)
+    if side % grid:
+        matrix = resize_matrix(side, grid * round(side / grid), "bilinear").astype(np.float64)
+        encoding = np.einsum("ij,kl,jlc->ikc", matrix, matrix, encoding)
+    block = encoding.shape[0] // grid
+    pooled = encoding.reshape(grid, block, grid, block, width).mean(axis=(1, 3))
+    return pooled.reshape(grid * grid, width).astype(np.float32)
+
+
+def common_grid(grids: list[int]) -> int:
+    """Returns the default side of the position grid: the least common multiple of the modalities' grids."""
+    return math.lcm(*grids)
+
+
+def date_encoding(dates: jax.Array, ref_date: jax.Array, width: int) -> jax.Array:
+    """Encodes day of year, hour of day and distance to the reference date.
+
+    Args:
+      dates: int `[B, D, 3]`, `[year, day_of_year, hour]`.
+      ref_date: int `[B, 3]`.
+      width: token width.
+
+    Returns:
+      float32 `[B, D, width]`; all but the last `DATE_CHANNELS` channels are 0.
+    """
+    year, day, hour = jnp.moveaxis(dates.astype(jnp.float32), -1, 0)
+    ref_year, ref_day, _ = jnp.moveaxis(ref_date.astype(jnp.float32)[:, None], -1, 0)
+    # Whole years are subtracted first: their sum with the day fraction would lose 1e-4 in float32 (SPEC §3).
+    delta = (year - ref_year) + (day - ref_day) / DAYS_PER_YEAR
+    day_angle, hour_angle = 2 * jnp.pi * day / DAYS_PER_YEAR, 2 * jnp.pi * hour / 24
+    angles = [jnp.sin(day_angle), jnp.cos(day_angle), jnp.sin(hour_angle), jnp.cos(hour_angle)]
+    channels = jnp.stack([delta] * (DATE_CHANNELS - len(angles)) + angles, axis=-1)
+    return jnp.pad(channels, ((0, 0), (0, 0), (width - DATE_CHANNELS, 0)))

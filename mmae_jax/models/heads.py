@@ -1,0 +1,73 @@
+"""Prediction heads (SPEC §8)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmae_jax.models.layers import LayerNorm, Linear
+
+POOLING_HEADS = 8
+
+
+class AttentivePooling(nnx.Module):
+    """Pools tokens by one learned query."""
+
+    def __init__(self, width: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.norm = LayerNorm(width)
+        self.query = nnx.Param(jax.random.normal(rngs.params(), (width,)))
+        self.to_kv = Linear(width, 2 * width, bias=False, dtype=dtype, rngs=rngs)
+        self.norm_out = LayerNorm(width)
+
+    def __call__(self, tokens: jax.Array, valid: jax.Array) -> jax.Array:
+        """Pools `[B, N, E]` to `[B, E]` over the tokens that are `valid` (bool `[B, N]`)."""
+        batch, _, width = tokens.shape
+        k, v = jnp.split(self.to_kv(self.norm(tokens)), 2, axis=-1)
+        k, v = (array.reshape(*array.shape[:2], POOLING_HEADS, -1) for array in (k, v))
+        query = self.query[...].astype(k.dtype).reshape(1, 1, POOLING_HEADS, -1)
+        query = jnp.broadcast_to(query, (batch, *query.shape[1:]))
+        pooled = jax.nn.dot_product_attention(query, k, v, mask=valid[:, None, None, :])
+        return self.norm_out(pooled.reshape(batch, width))
+
+
+class MeanPooling(nnx.Module):
+    """Averages tokens (head type `linear`)."""
+
+    def __call__(self, tokens: jax.Array, valid: jax.Array) -> jax.Array:
+        """Pools `[B, N, E]` to `[B, E]` over the tokens that are `valid` (bool `[B, N]`)."""
+        weight = valid.astype(jnp.float32)[..., None]
+        total = jnp.sum(tokens.astype(jnp.float32) * weight, axis=1)
+        return (total / jnp.maximum(weight.sum(axis=1), 1)).astype(tokens.dtype)
+
+
+class Head(nnx.Module):
+    """Pooling and a linear map; of all tokens for a tile, of the tokens at one position for its pixels."""
+
+    def __init__(self, kind: str, width: int, outputs: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.pool = AttentivePooling(width, dtype=dtype, rngs=rngs) if kind == "attentive" else MeanPooling()
+        self.linear = Linear(width, outputs, dtype=dtype, rngs=rngs)
+
+    def __call__(self, tokens: jax.Array, valid: jax.Array) -> jax.Array:
+        """Maps tokens `[B, N, E]` to float32 logits `[B, outputs]`."""
+        return self.linear(self.pool(tokens, valid)).astype(jnp.float32)
+
+
+def pixel_logits(head: Head, tokens: jax.Array, valid: jax.Array, num_classes: int) -> jax.Array:
+    """Predicts the classes of pixels.
+
+    Args:
+      head: maps to `patch² · classes`, ordered `(row in patch, column in patch, class)`.
+      tokens: `[B, D, L, E]`, all dates of all modalities on one grid.
+      valid: bool `[B, D]`.
+      num_classes: classes of the target.
+
+    Returns:
+      float32 logits `[B, H, W, classes]`.
+    """
+    batch, dates, length, width = tokens.shape
+    columns = tokens.transpose(0, 2, 1, 3).reshape(batch * length, dates, width)
+    logits = head(columns, jnp.repeat(valid, length, axis=0))
+    grid, patch = round(length**0.5), round((logits.shape[-1] / num_classes) ** 0.5)
+    logits = logits.reshape(batch, grid, grid, patch, patch, num_classes)
+    return logits.transpose(0, 1, 3, 2, 4, 5).reshape(batch, grid * patch, grid * patch, num_classes)

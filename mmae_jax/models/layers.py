@@ -1,0 +1,66 @@
+"""Layers with PyTorch's defaults: initialisation, epsilons, float32 statistics (ARCHITECTURE, torch parity)."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+EPSILON = 1e-5
+
+
+def uniform_param(rngs: nnx.Rngs, shape: tuple[int, ...], fan_in: int) -> nnx.Param[jax.Array]:
+    """Returns a float32 parameter drawn from U(±1/√fan_in), PyTorch's default for linear and convolution layers."""
+    bound = 1 / math.sqrt(fan_in)
+    return nnx.Param(jax.random.uniform(rngs.params(), shape, jnp.float32, -bound, bound))
+
+
+class Linear(nnx.Module):
+    """`x · kernel + bias` over the last axis, computed in `dtype`."""
+
+    def __init__(self, width_in: int, width_out: int, *, bias: bool = True, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.kernel = uniform_param(rngs, (width_in, width_out), width_in)
+        self.bias = uniform_param(rngs, (width_out,), width_in) if bias else None
+        self.dtype = dtype
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps `[..., width_in]` to `[..., width_out]`."""
+        y = x.astype(self.dtype) @ self.kernel[...].astype(self.dtype)
+        return y if self.bias is None else y + _along_last_axis(self.bias[...], y).astype(self.dtype)
+
+
+class LayerNorm(nnx.Module):
+    """Normalises the last axis; statistics in float32."""
+
+    def __init__(self, width: int) -> None:
+        self.scale = nnx.Param(jnp.ones(width))
+        self.bias = nnx.Param(jnp.zeros(width))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Returns `x` `[..., width]` normalised, in its dtype."""
+        return normalise(x, self.scale[...], self.bias[...], axes=(-1,))
+
+
+def normalise(x: jax.Array, scale: jax.Array, bias: jax.Array, *, axes: tuple[int, ...]) -> jax.Array:
+    """Subtracts the mean and divides by the standard deviation over `axes`, then scales and shifts the last axis.
+
+    Args:
+      x: `[..., E]`.
+      scale: `[E]`.
+      bias: `[E]`.
+      axes: axes of one normalised set.
+
+    Returns:
+      An array like `x`; statistics and affine map are computed in float32.
+    """
+    wide = x.astype(jnp.float32)
+    centred = wide - wide.mean(axis=axes, keepdims=True)
+    variance = jnp.square(centred).mean(axis=axes, keepdims=True)
+    unit = centred * jax.lax.rsqrt(variance + EPSILON)
+    return (unit * _along_last_axis(scale, x) + _along_last_axis(bias, x)).astype(x.dtype)
+
+
+def _along_last_axis(vector: jax.Array, like: jax.Array) -> jax.Array:
+    return vector.reshape((1,) * (like.ndim - 1) + vector.shape)

@@ -1,0 +1,212 @@
+"""The multimodal, multitemporal, multispectral masked autoencoder (SPEC §3–6, §8)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from mmae_jax.models.encodings import common_grid, date_encoding, position_encoding
+from mmae_jax.models.fusion import Fusion, token_validity
+from mmae_jax.models.heads import Head, pixel_logits
+from mmae_jax.models.layers import Linear
+from mmae_jax.models.masking import SequenceMask
+from mmae_jax.models.patches import PatchEmbedding, PixelProjection, to_patches
+from mmae_jax.models.resize import resize
+from mmae_jax.models.samples import Samples
+from mmae_jax.models.transformer import Transformer
+from mmae_jax.spec import Experiment, Input
+
+Arrays = dict[str, jax.Array]
+
+
+class MMAE(nnx.Module):
+    """Encoders, decoders and heads of an experiment; parameters are float32, computation in `model.dtype`."""
+
+    def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None:
+        model, sizes = experiment.model, experiment.model.architecture
+        self.experiment = experiment
+        self.fusion = Fusion.of(experiment)
+        dtype = jnp.dtype(model.dtype)
+
+        def transformer(width: int, depth: int, heads: int, dim_head: int, mlp_width: int) -> Transformer:
+            return Transformer(width, depth, heads, dim_head, mlp_width, dtype=dtype, remat=model.remat, rngs=rngs)
+
+        def encoder(depth: int) -> Transformer:
+            mlp_width = round(sizes.embed_dim * sizes.mlp_ratio)
+            return transformer(sizes.embed_dim, depth, sizes.heads, sizes.dim_head, mlp_width)
+
+        def decoder() -> Transformer:
+            # As wide as the encoder's width says, not the decoder's (SPEC §6).
+            mlp_width = round(sizes.embed_dim * sizes.decoder_mlp_ratio)
+            heads, dim_head = sizes.decoder_heads, sizes.decoder_dim_head
+            return transformer(sizes.decoder_dim, sizes.decoder_depth, heads, dim_head, mlp_width)
+
+        self.patch_embed: nnx.Dict[PatchEmbedding] = nnx.Dict()
+        self.embed_to_rec: nnx.Dict[PixelProjection] = nnx.Dict()
+        for name, modality in embeddings(experiment).items():
+            self.patch_embed[name] = PatchEmbedding(modality, sizes.embed_dim, dtype=dtype, rngs=rngs)
+            self.embed_to_rec[name] = PixelProjection(modality, sizes.decoder_dim, dtype=dtype, rngs=rngs)
+        self.mask_token = nnx.Dict(
+            {
+                name: nnx.Param(jax.random.normal(rngs.params(), (len(modality.bands), sizes.decoder_dim)))
+                for name, modality in experiment.inputs.items()
+            }
+        )
+        weights = self.fusion.weight_names
+        self.encoder = nnx.Dict({name: encoder(sizes.depth - model.inter_depth) for name in weights})
+        self.encoder_inter = encoder(model.inter_depth) if model.inter_depth else None
+        self.enc_to_dec = (
+            nnx.Dict({name: Linear(sizes.embed_dim, sizes.decoder_dim, dtype=dtype, rngs=rngs) for name in weights})
+            if sizes.embed_dim != sizes.decoder_dim
+            else None
+        )
+        self.decoder = nnx.Dict({name: decoder() for name in weights})
+        self.heads = nnx.Dict(
+            {
+                name: Head(model.head, sizes.embed_dim, head_outputs(experiment, name), dtype=dtype, rngs=rngs)
+                for name in experiment.targets
+            }
+        )
+
+    def available(self, samples: Samples) -> Arrays:
+        """Returns which tokens are there: modality → bool `[B, G·D, L]`."""
+        inputs = self.experiment.inputs
+        return {name: token_validity(valid, inputs[name]) for name, valid in samples.dates_valid.items()}
+
+    def embed(self, samples: Samples) -> Arrays:
+        """Returns the embedded and encoded tokens by sequence, `[B, N, E]` (SPEC §3)."""
+        tokens = {}
+        for name, modality in self.experiment.inputs.items():
+            patches = to_patches(samples.pixels[name], modality.patch_size)
+            tokens[name] = self.patch_embed[modality.name_embed or name](patches)
+        return self._encoded(tokens, samples)
+
+    def encode(self, tokens: Arrays, valid: Arrays) -> Arrays:
+        """Runs the encoders, then the joint blocks, over tokens `[B, N, E]` of which `valid` (`[B, N]`) are there."""
+        weights = self.fusion.weights
+        encoded = {key: self.encoder[weights[key]](array, valid[key]) for key, array in tokens.items()}
+        if self.encoder_inter is None:
+            return encoded
+        joint = self.encoder_inter(
+            jnp.concatenate(list(encoded.values()), axis=1), jnp.concatenate([valid[key] for key in encoded], axis=1)
+        )
+        ends = np.cumsum([array.shape[1] for array in encoded.values()])[:-1]
+        return dict(zip(encoded, jnp.split(joint, ends, axis=1), strict=True))
+
+    def reconstruct(self, samples: Samples, masks: dict[str, SequenceMask]) -> Arrays:
+        """Reconstructs every patch from the visible tokens.
+
+        Args:
+          samples: model inputs.
+          masks: the mask of every sequence.
+
+        Returns:
+          modality → float32 patches `[B, D, L, P², C]`, in the units of the reconstruction target.
+        """
+        tokens, available = self.embed(samples), self.fusion.join(self.available(samples))
+        kept = {key: mask.keep(tokens[key]) for key, mask in masks.items()}
+        encoded = self.encode(kept, {key: mask.kept_valid for key, mask in masks.items()})
+        weights = self.fusion.weights
+        if self.enc_to_dec is not None:
+            encoded = {key: self.enc_to_dec[weights[key]](array) for key, array in encoded.items()}
+        filler = self._mask_tokens(samples)
+        restored = {
+            key: mask.restore(encoded[key], filler[key].astype(encoded[key].dtype)) for key, mask in masks.items()
+        }
+        positioned = self._encoded(self.fusion.split(restored), samples)
+        decoded = {key: self.decoder[weights[key]](array, available[key]) for key, array in positioned.items()}
+        inputs = self.experiment.inputs
+        return {
+            name: self.embed_to_rec[inputs[name].name_embed or name](array)
+            for name, array in self.fusion.split(decoded).items()
+        }
+
+    def features(self, samples: Samples) -> Arrays:
+        """Returns the encoded tokens of all dates by modality, `[B, G·D, L, E]`, nothing masked."""
+        valid = self.fusion.join(self.available(samples))
+        return self.fusion.split(self.encode(self.embed(samples), valid))
+
+    def predict(self, samples: Samples, *, train_encoder: bool) -> Arrays:
+        """Predicts the targets.
+
+        Args:
+          samples: model inputs.
+          train_encoder: whether gradients flow into the encoder (finetune) or stop at the heads (probe).
+
+        Returns:
+          target → float32 logits, `[B, classes]`, or `[B, H, W, classes]` for segmentation.
+        """
+        features = self.features(samples)
+        if not train_encoder:
+            features = jax.lax.stop_gradient(features)
+        available = self.available(samples)
+        targets = self.experiment.dataset.targets
+        return {
+            name: self._pixel_logits(name, features, available)
+            if targets[name].kind == "segment"
+            else head(_flat(features), _flat(available))
+            for name, head in self.heads.items()
+        }
+
+    def _encoded(self, tokens: Arrays, samples: Samples) -> Arrays:
+        """Adds position and date encodings to `[B, G·D, L, E]` by modality, and arranges the sequences."""
+        model, inputs = self.experiment.model, self.experiment.inputs
+        side = model.grid_pos_enc or common_grid([modality.grid for modality in inputs.values()])
+        encoded = {}
+        for name, array in tokens.items():
+            width = array.shape[-1]
+            encoding = jnp.asarray(position_encoding(side, inputs[name].grid, width))[None, None]
+            if model.date_encoding:
+                dates = date_encoding(samples.dates[name], samples.ref_date, width)
+                encoding = encoding + jnp.tile(dates, (1, len(inputs[name].bands), 1))[:, :, None]
+            encoded[name] = array + encoding.astype(array.dtype)
+        return self.fusion.join(encoded)
+
+    def _mask_tokens(self, samples: Samples) -> Arrays:
+        """Returns each modality's and band group's mask token at all its positions, by sequence `[B, N, E]`."""
+        batch = samples.ref_date.shape[0]
+        tokens = {}
+        for name, modality in self.experiment.inputs.items():
+            token = jnp.repeat(self.mask_token[name][...], modality.num_dates, axis=0)
+            shape = (batch, token.shape[0], modality.grid**2, token.shape[1])
+            tokens[name] = jnp.broadcast_to(token[None, :, None], shape)
+        return self.fusion.join(tokens)
+
+    def _pixel_logits(self, target: str, features: Arrays, available: Arrays) -> jax.Array:
+        ref_input = self.experiment.model.ref_input
+        assert ref_input is not None, "checked with the configuration"
+        grid = self.experiment.inputs[ref_input].grid
+        resized = []
+        for name, array in features.items():
+            side = self.experiment.inputs[name].grid
+            square = array.reshape(*array.shape[:2], side, side, -1)
+            resized.append(resize(square, grid, "bilinear", axes=(2, 3)).reshape(*array.shape[:2], grid**2, -1))
+        valid = jnp.concatenate([available[name][:, :, 0] for name in features], axis=1)
+        num_classes = self.experiment.dataset.targets[target].num_classes
+        return pixel_logits(self.heads[target], jnp.concatenate(resized, axis=1), valid, num_classes)
+
+
+def embeddings(experiment: Experiment) -> dict[str, Input]:
+    """Returns embed name → the first modality that uses it; the others agree in patch size and band groups."""
+    first: dict[str, Input] = {}
+    for name, modality in experiment.inputs.items():
+        first.setdefault(modality.name_embed or name, modality)
+    return first
+
+
+def head_outputs(experiment: Experiment, name: str) -> int:
+    """Returns how many numbers the head of a target predicts: per tile, or per patch of the reference grid."""
+    target = experiment.dataset.targets[name]
+    if target.kind != "segment":
+        return target.num_classes
+    assert target.size is not None, "checked with the configuration"
+    assert experiment.model.ref_input is not None, "checked with the configuration"
+    pixels = target.size * experiment.crop_cells // experiment.dataset.size_gcd
+    return (pixels // experiment.inputs[experiment.model.ref_input].grid) ** 2 * target.num_classes
+
+
+def _flat(arrays: Arrays) -> jax.Array:
+    """Concatenates `[B, G·D, L, ...]` of all modalities to `[B, N, ...]`."""
+    return jnp.concatenate([array.reshape(array.shape[0], -1, *array.shape[3:]) for array in arrays.values()], axis=1)

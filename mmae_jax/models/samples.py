@@ -1,0 +1,61 @@
+"""From a batch in native dtypes to what the model sees, on the device: cast, logarithm, scale, resize (SPEC §2)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from mmae_jax.data.batch import Batch
+from mmae_jax.models.resize import resize
+from mmae_jax.spec import Experiment, Input
+
+LOG_FLOOR = 1e-10
+ELEVATION_FACTOR = 30
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Model inputs of a batch.
+
+    Attributes:
+      pixels: modality → float32 `[B, D, C, H, W]` at `image_size`.
+      pixels_valid: modality → bool `[B, D, H, W]` or `[B, D, 1, 1]`; False where a pixel was not observed.
+      dates: modality → int `[B, D, 3]`.
+      ref_date: int `[B, 3]`.
+    """
+
+    pixels: dict[str, jax.Array]
+    pixels_valid: dict[str, jax.Array]
+    dates: dict[str, jax.Array]
+    ref_date: jax.Array
+
+    @property
+    def dates_valid(self) -> dict[str, jax.Array]:
+        """Modality → bool `[B, D]`: is anything of this date there?"""
+        return {name: valid.any(axis=(-2, -1)) for name, valid in self.pixels_valid.items()}
+
+
+def samples_from_batch(batch: Batch, experiment: Experiment) -> Samples:
+    """Returns the model inputs of a batch."""
+    interpolate = experiment.model.interpolate
+    pixels = {name: _scale(batch["inputs"][name], modality) for name, modality in experiment.inputs.items()}
+    valid = {name: batch["valid"][name] for name in experiment.inputs}
+    for name, modality in experiment.inputs.items():
+        pixels[name] = resize(pixels[name], modality.image_size, interpolate)
+        if valid[name].shape[-1] > 1:
+            valid[name] = resize(valid[name], modality.image_size, "nearest")
+        if modality.rescale_elev:
+            surface, others = pixels[name][:, :, :1], pixels[name][:, :, 1:]
+            pixels[name] = jnp.concatenate([surface, ELEVATION_FACTOR * (surface - others)], axis=2)
+    dates = {name: batch["dates"][name] for name in experiment.inputs}
+    return Samples(pixels, valid, dates, batch["ref_date"])
+
+
+def _scale(values: jax.Array, modality: Input) -> jax.Array:
+    values = values.astype(jnp.float32)
+    if modality.log_scale:
+        values = jnp.log(jnp.maximum(values, LOG_FLOOR))
+    return values / modality.norm_fac

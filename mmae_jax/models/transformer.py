@@ -1,0 +1,105 @@
+"""Pre-norm transformer whose blocks are stacked along a leading axis and scanned (SPEC §6)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmae_jax.models.layers import LayerNorm, normalise, uniform_param
+
+REMAT_POLICIES = {
+    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    "full": jax.checkpoint_policies.nothing_saveable,
+}
+
+
+class Blocks(nnx.Module):
+    """Parameters of `depth` blocks; every parameter has a leading layer axis.
+
+    Scanning one block over that axis keeps compile time and program size independent of the depth.
+    """
+
+    def __init__(self, width: int, depth: int, heads: int, dim_head: int, mlp_width: int, *, rngs: nnx.Rngs) -> None:
+        inner = heads * dim_head
+        self.attention_norm_scale = nnx.Param(jnp.ones((depth, width)))
+        self.attention_norm_bias = nnx.Param(jnp.zeros((depth, width)))
+        self.qkv_kernel = uniform_param(rngs, (depth, width, 3, heads, dim_head), width)
+        # One head as wide as the tokens needs no output projection (SPEC §6).
+        self.project_out = not (heads == 1 and dim_head == width)
+        if self.project_out:
+            self.out_kernel = uniform_param(rngs, (depth, heads, dim_head, width), inner)
+            self.out_bias = uniform_param(rngs, (depth, width), inner)
+        self.mlp_norm_scale = nnx.Param(jnp.ones((depth, width)))
+        self.mlp_norm_bias = nnx.Param(jnp.zeros((depth, width)))
+        self.up_kernel = uniform_param(rngs, (depth, width, mlp_width), width)
+        self.up_bias = uniform_param(rngs, (depth, mlp_width), width)
+        self.down_kernel = uniform_param(rngs, (depth, mlp_width, width), mlp_width)
+        self.down_bias = uniform_param(rngs, (depth, width), mlp_width)
+
+    def stacked(self) -> dict[str, jax.Array]:
+        """Returns all parameters by name, each `[depth, ...]`."""
+        return {name: value[...] for name, value in vars(self).items() if isinstance(value, nnx.Param)}
+
+
+def _attention(x: jax.Array, valid: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
+    dtype = x.dtype
+    x = normalise(x, block["attention_norm_scale"], block["attention_norm_bias"], axes=(-1,))
+    q, k, v = jnp.einsum("bne,ethd->tbnhd", x, block["qkv_kernel"].astype(dtype))
+    y = jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :])
+    if "out_kernel" not in block:
+        return y[..., 0, :]
+    return jnp.einsum("bnhd,hde->bne", y, block["out_kernel"].astype(dtype)) + block["out_bias"][None, None].astype(
+        dtype
+    )
+
+
+def _mlp(x: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
+    dtype = x.dtype
+    x = normalise(x, block["mlp_norm_scale"], block["mlp_norm_bias"], axes=(-1,))
+    x = jnp.einsum("bne,ef->bnf", x, block["up_kernel"].astype(dtype)) + block["up_bias"][None, None].astype(dtype)
+    x = jax.nn.gelu(x, approximate=False)
+    return jnp.einsum("bnf,fe->bne", x, block["down_kernel"].astype(dtype)) + block["down_bias"][None, None].astype(
+        dtype
+    )
+
+
+class Transformer(nnx.Module):
+    """`depth` pre-norm blocks and a LayerNorm."""
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        heads: int,
+        dim_head: int,
+        mlp_width: int,
+        *,
+        dtype: jnp.dtype,
+        remat: str,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.blocks = Blocks(width, depth, heads, dim_head, mlp_width, rngs=rngs)
+        self.norm = LayerNorm(width)
+        self.dtype = dtype
+        self.remat = remat
+
+    def __call__(self, x: jax.Array, valid: jax.Array) -> jax.Array:
+        """Encodes sequences.
+
+        Args:
+          x: tokens `[B, N, E]`.
+          valid: bool `[B, N]`; False tokens are attended to by none.
+
+        Returns:
+          Tokens `[B, N, E]` in the compute dtype; those of invalid positions have no meaning.
+        """
+
+        def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
+            x = x + _attention(x, valid, block)
+            return x + _mlp(x, block), None
+
+        if self.remat != "none":
+            step = jax.checkpoint(step, policy=REMAT_POLICIES[self.remat], prevent_cse=False)
+        x, _ = jax.lax.scan(step, x.astype(self.dtype), self.blocks.stacked())
+        return self.norm(x)

@@ -1,0 +1,104 @@
+"""Every number on the way equals the reference's: 1e-5 relative, gradients 1e-4, float32 on CPU."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mmae_jax import losses, torch_weights
+from mmae_jax.models.masking import SequenceMask
+from mmae_jax.models.mmae import MMAE
+from mmae_jax.models.params import abstract_model, by_path
+from mmae_jax.models.patches import from_patches
+from mmae_jax.models.samples import Samples
+from tests.golden_cases import CASES, GoldenCase
+
+VALUES, GRADIENTS = 1e-5, 1e-4
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request, golden_dir):
+    return GoldenCase(golden_dir / f"{request.param}.npz")
+
+
+@pytest.fixture(scope="module")
+def found(case):
+    """Everything computed in one jitted call, as it is in training."""
+    graph, _ = abstract_model(case.experiment)
+    masks = sequence_masks(case)
+
+    def compute(params: nnx.State, samples: Samples):
+        model: MMAE = nnx.merge(graph, params)
+        patches = model.reconstruct(samples, masks)
+        outputs = {
+            "tokens": model.embed(samples),
+            "encoded": model.fusion.join(model.features(samples)),
+            "logits": model.predict(samples, train_encoder=True),
+            "reconstruction": {
+                name: from_patches(array, case.experiment.inputs[name].patch_size) for name, array in patches.items()
+            },
+        }
+        masked = model.fusion.split({name: mask.masked for name, mask in masks.items()})
+        weight = jnp.ones(case.case["batch"])
+        errors = losses.reconstruction_errors(patches, samples, masked, weight, case.experiment)
+        return losses.reconstruction_loss(errors, case.experiment), outputs
+
+    with jax.default_matmul_precision("float32"):
+        step = jax.jit(jax.value_and_grad(compute, has_aux=True))
+        (loss, outputs), gradients = step(case.params(), case.samples())
+    return {**outputs, "loss_rec": loss, "grads": torch_weights.to_state_dict(by_path(gradients), case.experiment)}
+
+
+def sequence_masks(case) -> dict[str, SequenceMask]:
+    masks = {}
+    for name, masked in case.below("mask_tokens").items():
+        kept = masked.shape[1] - int(masked[0].sum())
+        masks[name] = SequenceMask.of(jnp.asarray(masked), jnp.ones(masked.shape, bool), kept)
+    return masks
+
+
+def assert_close(found, expected, tolerance):
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+def test_resized_inputs(case):
+    pixels = case.samples().pixels
+    for name, expected in case.below("resized").items():
+        assert_close(pixels[name], expected, VALUES)
+
+
+@pytest.mark.parametrize("quantity", ["tokens", "encoded", "reconstruction"])
+def test_intermediate(case, found, quantity):
+    expected = case.below(quantity)
+    assert set(found[quantity]) == set(expected)
+    for name in expected:
+        assert_close(found[quantity][name], expected[name], VALUES)
+
+
+def test_logits(case, found):
+    for name, expected in case.below("logits").items():
+        if expected.ndim == 5:
+            expected = expected[:, 0].transpose(0, 2, 3, 1)
+        assert_close(found["logits"][name], expected, VALUES)
+
+
+def test_loss(case, found):
+    assert_close(found["loss_rec"], case["loss_rec"], VALUES)
+
+
+def test_gradients(case, found):
+    expected = case.below("grads")
+    assert expected
+    for name in expected:
+        assert_close(found["grads"][name], expected[name], GRADIENTS)
+
+
+def test_export_has_the_reference_names_shapes_and_bytes(case):
+    tensors = torch_weights.to_state_dict(by_path(case.params()), case.experiment)
+    expected = case.below("params")
+    assert {name: a.shape for name, a in tensors.items()} == {name: a.shape for name, a in expected.items()}
+    for name in expected:
+        assert tensors[name].tobytes() == expected[name].tobytes()
