@@ -1,0 +1,57 @@
+"""Which bands to show, and how bright."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+ALIASES = {
+    "red": ("r", "red", "b4", "b04"),
+    "green": ("g", "green", "b3", "b03"),
+    "blue": ("b", "blue", "b2", "b02"),
+    "nir": ("nir", "ir", "n", "b8", "b08", "b8a"),
+}
+COMPOSITES = (("red", "green", "blue"), ("nir", "red", "green"))
+
+
+def display_bands(names: Sequence[str]) -> tuple[int, ...]:
+    """Returns indices of the bands to show as red, green and blue, or of the one to show in grey.
+
+    True colour if there is a red, a green and a blue band, else false colour with near infrared as red, else grey.
+
+    Args:
+      names: band names of Sentinel-2 (`B04`) or of colours (`R`, `NIR`), in any case.
+    """
+    found: dict[str, int] = {}
+    for index, name in enumerate(names):
+        for colour, aliases in ALIASES.items():
+            if name.lower() in aliases:
+                found.setdefault(colour, index)
+    for composite in COMPOSITES:
+        if all(colour in found for colour in composite):
+            return tuple(found[colour] for colour in composite)
+    return (0,)
+
+
+def limits(pixels: np.ndarray) -> np.ndarray:
+    """Returns the 2nd and 98th percentile of each band over all finite pixels, float `[2, C]`.
+
+    Args:
+      pixels: `[D, C, H, W]`; bands without a finite pixel get 0 and 1.
+    """
+    bands = np.moveaxis(pixels, 1, 0).reshape(pixels.shape[1], -1)
+    finite = [band[np.isfinite(band)] for band in bands]
+    return np.stack([np.percentile(band, (2, 98)) if band.size else np.array([0.0, 1.0]) for band in finite], axis=1)
+
+
+def to_image(pixels: np.ndarray, low_high: np.ndarray) -> np.ndarray:
+    """Returns values stretched between their limits as colours, float `[D, H, W, 3]` in [0, 1]; NaN stays NaN.
+
+    Args:
+      pixels: `[D, C, H, W]`, C = 3 for colour, 1 for grey.
+      low_high: `[2, C]`, what becomes black and full brightness.
+    """
+    low, high = low_high[:, :, None, None]
+    stretched = np.clip((pixels - low) / np.maximum(high - low, 1e-12), 0, 1)
+    return np.broadcast_to(np.moveaxis(stretched, 1, -1), (len(pixels), *pixels.shape[2:], 3))

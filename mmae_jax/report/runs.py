@@ -1,0 +1,87 @@
+"""Figures of whole runs: final scores side by side, and how they came about."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mmae_jax.report.style import GREY, PALETTE, bar_text, new_figure, plain, readable, rows_of_classes
+
+BOOKKEEPING = ("phase", "step", "epoch", "split")
+SPLIT_STYLES = {"train": (PALETTE[0], "-"), "val": (PALETTE[1], "--"), "test": (PALETTE[2], ":")}
+
+
+def comparison(title: str, results: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Draws the scores of several runs side by side, one panel per metric.
+
+    Args:
+      title: shown above.
+      results: run (`probe`, `no pretraining`, a baseline …) → metric → value in [0, 1]; absent or NaN is said so.
+    """
+    runs = list(results)
+    metrics = list(dict.fromkeys(itertools.chain.from_iterable(results.values())))
+    figure = new_figure(1.6 + 2.6 * max(len(metrics), 1), 1.4 + 0.36 * len(runs), title)
+    for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0], metrics, strict=True):
+        _bars(axes, np.array([results[run].get(metric, np.nan) for run in runs]))
+        rows_of_classes(axes, runs)
+        axes.set_title(readable(metric), fontsize=10)
+    return figure
+
+
+def _bars(axes: Axes, values: np.ndarray) -> None:
+    plain(axes, grid="x")
+    colours = [PALETTE[row % len(PALETTE)] for row in range(len(values))]
+    axes.barh(range(len(values)), np.nan_to_num(values), color=colours, height=0.68)
+    best = None if np.isnan(values).all() else np.nanargmax(values)
+    for row, value in enumerate(values):
+        text = "not measured" if np.isnan(value) else f"{value:.3f}"
+        bar_text(axes, text, np.nan_to_num(value), row, bold=row == best)
+    axes.set_xlim(0, 1.2)
+    axes.set_xticks([0, 0.5, 1])
+
+
+def training_curves(phase: str, entries: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draws each logged quantity of a phase over its steps, one panel per name, one line per split.
+
+    Args:
+      phase: name, one of `spec.PHASES`.
+      entries: of `train.log.read_entries`; those of other phases are left out.
+
+    Raises:
+      ValueError: nothing was logged in the phase.
+    """
+    ours = [entry for entry in entries if entry["phase"] == phase]
+    names = list(dict.fromkeys(name for entry in ours for name in entry if name not in BOOKKEEPING))
+    if not names:
+        raise ValueError(f"expected entries of phase {phase}, found those of {sorted({e['phase'] for e in entries})}")
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure = new_figure(1.0 + 3.6 * columns, 0.9 + 2.4 * rows, phase)
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes, name in zip(panels, names, strict=False):
+        _curves(axes, name, ours)
+    for axes in panels[len(names) :]:
+        axes.remove()
+    return figure
+
+
+def _curves(axes: Axes, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    plain(axes, grid="both")
+    for split in dict.fromkeys(entry["split"] for entry in entries if name in entry):
+        points = [(e["step"], e[name]) for e in entries if e["split"] == split and e.get(name) is not None]
+        colour, line = SPLIT_STYLES.get(split, (GREY, "-."))
+        steps, values = zip(*points, strict=True) if points else ((), ())
+        marker = "o" if len(points) < 30 else None
+        axes.plot(steps, values, line, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=split)
+    axes.set_title(readable(name), fontsize=10)
+    axes.set_xlabel("step", fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.margins(x=0.02)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
+    axes.legend(fontsize=8, frameon=False)

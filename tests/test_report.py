@@ -1,0 +1,242 @@
+import dataclasses
+import gc
+import itertools
+import weakref
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from mmae_jax import metrics, report
+from mmae_jax.report.display import display_bands, limits, to_image
+from mmae_jax.report.reconstruction import MASKED, MISSING
+
+CLASSES = ("Abies", "Fagus", "Larix", "Pseudotsuga with a long name")
+
+
+@pytest.fixture
+def images() -> report.Reconstruction:
+    """Six dates of four bands; the left half is masked, the second date and one corner are missing."""
+    generator = np.random.default_rng(0)
+    target = generator.normal(size=(6, 4, 12, 12)).astype(np.float32)
+    masked = np.broadcast_to(np.arange(12) < 6, (6, 1, 12, 12))
+    valid = np.ones((6, 12, 12), bool)
+    valid[1] = False
+    valid[:, :2, :2] = False
+    return report.Reconstruction(
+        bands=("B02", "B03", "B04", "B08"),
+        labels=tuple(f"2020-0{month}-01" for month in range(1, 7)),
+        input=target,
+        masked=masked,
+        reconstruction=target + 1,
+        target=target,
+        valid=valid,
+    )
+
+
+@pytest.fixture
+def multilabel() -> metrics.Scores:
+    generator = np.random.default_rng(0)
+    targets = generator.integers(0, 2, (50, 4))
+    targets[:, 2] = 0
+    return metrics.multilabel_scores(
+        targets - 0.5 + generator.normal(size=(50, 4)) - 2 * (targets.sum(0) == 0), targets
+    )
+
+
+def segment(num_classes: int) -> metrics.Scores:
+    generator = np.random.default_rng(0)
+    confusion = generator.integers(0, 10, (num_classes, num_classes)) + 90 * np.eye(num_classes, dtype=int)
+    confusion[1] = 0
+    return metrics.class_scores(confusion, "segment")
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+def assert_legible(figure: Figure) -> None:
+    """Nothing written leaves the figure, and no two tick labels of an axis overlap."""
+    assert report.to_rgb(figure).std() > 5
+    renderer = figure.canvas.get_renderer()
+    drawn, (width, height) = figure.get_tightbbox(renderer), figure.get_size_inches()
+    assert min(drawn.x0, drawn.y0, width - drawn.x1, height - drawn.y1) > -0.01
+    for axes in figure.axes:
+        boxes = [label.get_window_extent(renderer) for label in axes.get_yticklabels() if label.get_text()]
+        boxes.sort(key=lambda box: box.y0)
+        assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize(
+    ("bands", "expected"),
+    [
+        (("B02", "B03", "B04", "B05", "B08"), (2, 1, 0)),
+        (("NIR", "G", "B", "R"), (3, 1, 2)),
+        (("red", "green", "blue"), (0, 1, 2)),
+        (("nir", "r", "g"), (0, 1, 2)),
+        (("VV", "VH"), (0,)),
+        (("DSM", "DTM"), (0,)),
+        (("B04", "B03", "B11"), (0,)),
+    ],
+)
+def test_display_bands(bands, expected):
+    assert display_bands(bands) == expected
+
+
+def test_limits_ignore_missing_pixels_and_outliers():
+    pixels = np.linspace(0, 1, 1000).reshape(1, 1, 10, 100)
+    pixels = np.concatenate([pixels, np.full_like(pixels, np.nan)], axis=1)
+    pixels[0, 0, 0, 0] = 1e6
+    np.testing.assert_allclose(limits(pixels), [[0.02, 0], [0.98, 1]], atol=2e-3)
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_to_image_of_constant_bands_is_finite(bands):
+    pixels = np.full((2, bands, 4, 5), 7.0)
+    image = to_image(pixels, limits(pixels))
+    assert image.shape == (2, 4, 5, 3)
+    assert np.isfinite(image).all()
+
+
+def test_reconstruction_shows_dates_with_data(images):
+    figure = report.reconstruction("s2", images)
+    assert_legible(figure)
+    assert len(figure.axes) == 4 * 4
+    labels = [axes.get_ylabel() for axes in figure.axes[::4]]
+    assert labels == ["2020-01-01", "2020-03-01", "2020-05-01", "2020-06-01"]
+    assert {"input", "masked input", "reconstruction", "target", "no data"} <= set(texts(figure))
+    assert any("B04, B03, B02" in text for text in texts(figure))
+
+
+def test_reconstruction_marks_masked_and_missing_pixels(images):
+    seen, masked, reconstructed, target = (
+        axes.get_images()[0].get_array() for axes in report.reconstruction("s2", images).axes[:4]
+    )
+    colours = {
+        name: [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        for name, colour in {"masked": MASKED, "missing": MISSING}.items()
+    }
+    for image in (seen, masked, reconstructed, target):
+        np.testing.assert_allclose(image[:2, :2], np.broadcast_to(colours["missing"], (2, 2, 3)))
+    np.testing.assert_allclose(masked[2:, :6], np.broadcast_to(colours["masked"], (10, 6, 3)))
+    np.testing.assert_array_equal(masked[:, 6:], seen[:, 6:])
+    np.testing.assert_array_equal(reconstructed[:, 6:], target[:, 6:])
+    assert np.mean(reconstructed[2:, :6] >= target[2:, :6]) == 1
+    assert np.mean(reconstructed[2:, :6]) > np.mean(target[2:, :6])
+
+
+def test_reconstruction_of_bands_masked_apart(images):
+    masked = np.zeros((6, 4, 12, 12), bool)
+    masked[:, 2, :, :6] = True
+    image = report.reconstruction("s2", dataclasses.replace(images, masked=masked)).axes[1].get_images()[0].get_array()
+    np.testing.assert_allclose(image[2:, :6, 0], 0, atol=1e-6)
+    assert image[2:, :6, 1:].std() > 0.1
+
+
+@pytest.mark.parametrize("missing", ["everything", "nothing"])
+def test_reconstruction_with_one_flag_per_date(images, missing):
+    valid = np.full((6, 1, 1), missing == "nothing")
+    assert_legible(report.reconstruction("s2", dataclasses.replace(images, valid=valid)))
+
+
+def test_class_scores_are_sorted_with_support(multilabel):
+    figure = report.class_scores("trees", multilabel, CLASSES, "f1")
+    assert_legible(figure)
+    (axes,) = figure.axes
+    lengths = [bar.get_width() for bar in axes.patches]
+    assert lengths == sorted(lengths, reverse=True)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert set(labels) == set(CLASSES)
+    assert labels[-1] == "Larix"
+    assert "not scored" in texts(figure)
+    assert {f"{count:,}" for count in multilabel.support} <= set(texts(figure))
+    assert axes.get_xlabel() == "F1"
+
+
+def test_class_scores_of_nothing():
+    scores = metrics.multilabel_scores(np.zeros((0, 4)), np.zeros((0, 4)))
+    for figure in (report.class_scores("none", scores, CLASSES, "ap"), report.confusion("none", scores, CLASSES)):
+        assert_legible(figure)
+
+
+@pytest.mark.parametrize(("num_classes", "numbers"), [(2, True), (20, True), (21, False)])
+def test_confusion_is_in_percent_of_the_true_class(num_classes, numbers):
+    scores = segment(num_classes)
+    figure = report.confusion("crops", scores, [f"a class with name {index}" for index in range(num_classes)])
+    assert_legible(figure)
+    matrix = np.ma.filled(figure.axes[0].get_images()[0].get_array().astype(float), np.nan)
+    np.testing.assert_allclose(matrix.sum(1)[[0, *range(2, num_classes)]], 100)
+    assert np.isnan(matrix[1]).all()
+    assert bool(figure.axes[0].texts) == numbers
+    assert figure.axes[0].get_xlabel() == "predicted class"
+
+
+def test_confusion_of_multilabel_has_found_missed_and_false(multilabel):
+    figure = report.confusion("trees", multilabel, CLASSES)
+    assert_legible(figure)
+    assert {"found", "missed", "false"} <= set(texts(figure))
+    ends = np.asarray([bar.get_x() + bar.get_width() for bar in figure.axes[0].patches[-4:]])
+    np.testing.assert_allclose(ends, np.where(multilabel.confusion.reshape(4, 4)[:, 1:].any(1), 100, 0))
+
+
+def test_comparison_has_a_panel_per_metric_and_names_the_absent():
+    results = {
+        "probe": {"weighted_f1": 0.6, "average_ap": 0.5},
+        "finetune": {"weighted_f1": 0.7},
+        "none": {"weighted_f1": np.nan},
+    }
+    figure = report.comparison("trees", results)
+    assert_legible(figure)
+    assert [axes.get_title() for axes in figure.axes] == ["weighted F1", "average AP"]
+    assert texts(figure).count("not measured") == 3
+    bold = [text.get_text() for text in figure.axes[0].texts if text.get_weight() == "bold"]
+    assert bold == ["0.700"]
+
+
+def test_training_curves_have_a_panel_per_name_and_a_line_per_split():
+    entries = [{"phase": "probe", "step": 1, "epoch": 0, "split": "train", "other": 1.0}]
+    for step in range(1, 6):
+        entries.append({"phase": "finetune", "step": step, "epoch": 0, "split": "train", "loss": 1 / step, "lr": 1e-5})
+        entries.append(
+            {"phase": "finetune", "step": step, "epoch": 0, "split": "val", "loss": None if step == 2 else 2 / step}
+        )
+    figure = report.training_curves("finetune", entries)
+    assert_legible(figure)
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "learning rate"]
+    train, val = figure.axes[0].lines
+    assert (train.get_label(), val.get_label()) == ("train", "val")
+    np.testing.assert_array_equal(val.get_xdata(), [1, 3, 4, 5])
+
+
+def test_training_curves_of_another_phase_name_what_there_is():
+    with pytest.raises(ValueError, match=r"probe.*pretrain"):
+        report.training_curves("probe", [{"phase": "pretrain", "step": 1, "epoch": 0, "split": "train", "loss": 1.0}])
+
+
+def test_save_png_replaces_and_leaves_nothing_beside(tmp_path, images):
+    path = tmp_path / "figures" / "s2.png"
+    for _ in range(2):
+        report.save_png(report.reconstruction("s2", images), path)
+    assert [file.name for file in path.parent.iterdir()] == ["s2.png"]
+    assert imread(path).std() > 0.02
+
+
+def test_to_rgb_has_the_size_of_the_figure(images):
+    figure = report.reconstruction("s2", images, max_rows=2)
+    rgb = report.to_rgb(figure)
+    assert rgb.dtype == np.uint8
+    width, height = figure.get_size_inches() * figure.dpi
+    assert rgb.shape == (round(height), round(width), 3)
+
+
+def test_figures_do_not_outlive_their_use(images):
+    figure = report.reconstruction("s2", images, max_rows=1)
+    report.to_rgb(figure)
+    alive = weakref.ref(figure)
+    del figure
+    gc.collect()
+    assert alive() is None
+    assert plt.get_fignums() == []
