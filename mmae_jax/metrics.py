@@ -90,7 +90,11 @@ class Accumulator:
         self._targets = [np.zeros((0, target.num_classes), np.int32)]
 
     def update(self, summary: Mapping[str, Any]) -> None:
-        """Adds a summary of `summarise` or of another accumulator; waits for the device."""
+        """Adds a summary of `summarise` or of another accumulator; waits for the device.
+
+        Args:
+          summary: every array must be readable on this host: replicated, where several hosts hold parts of a batch.
+        """
         if self._target.kind == "multilabel":
             counted = np.asarray(summary["counted"])
             self._logits.append(np.asarray(summary["logits"])[counted])
@@ -110,10 +114,10 @@ class Accumulator:
         summary = self.summary()
         if self._target.kind == "multilabel":
             return multilabel_scores(summary["logits"], summary["targets"])
-        return class_scores(summary["confusion"], self._target.kind)
+        return scores_from_confusion(summary["confusion"], self._target.kind)
 
 
-def class_scores(confusion: np.ndarray, kind: Literal["classif", "segment"]) -> Scores:
+def scores_from_confusion(confusion: np.ndarray, kind: Literal["classif", "segment"]) -> Scores:
     """Returns the scores of a confusion matrix; averages go over the classes present in the targets.
 
     Args:

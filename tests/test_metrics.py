@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mmae_jax import metrics, spec
 from mmae_jax.config import METRICS
@@ -146,7 +147,7 @@ def test_class_without_positives_but_predicted_has_f1_zero():
 
 
 def test_class_absent_from_targets_is_left_out_of_segment_averages():
-    scores = metrics.class_scores(np.asarray([[3, 1, 1], [0, 4, 0], [0, 0, 0]]), "segment")
+    scores = metrics.scores_from_confusion(np.asarray([[3, 1, 1], [0, 4, 0], [0, 0, 0]]), "segment")
     assert np.isnan(scores.per_class["iou"][2])
     assert scores.overall["average_iou"] == pytest.approx((3 / 5 + 4 / 5) / 2)
     assert scores.overall["overall_accuracy"] == pytest.approx(7 / 9)
@@ -178,3 +179,19 @@ def test_sums_exceed_int32():
     for _ in range(3):
         accumulator.update({"confusion": np.full((2, 2), 2**31 - 1, np.int32)})
     assert accumulator.result().support.sum() == 12 * (2**31 - 1)
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_summary_of_a_batch_spread_over_devices(kind):
+    logits, targets = random_batch(kind, samples=16)
+    weight = np.ones(16, np.float32)
+    spread = NamedSharding(jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,)), PartitionSpec("data"))
+    whole = metrics.Accumulator(target(kind))
+    whole.update(summarise(target(kind), *jax.device_put((logits, targets, weight), spread)))
+    assert_same(whole.result(), score(kind, logits, targets))
+
+
+def test_low_precision_logits_score_alike():
+    logits, targets = random_batch("multilabel", samples=20)
+    rounded = jnp.asarray(logits, jnp.bfloat16)
+    assert_same(score("multilabel", rounded, targets), score("multilabel", rounded.astype(np.float32), targets))

@@ -51,7 +51,7 @@ def segment(num_classes: int) -> metrics.Scores:
     generator = np.random.default_rng(0)
     confusion = generator.integers(0, 10, (num_classes, num_classes)) + 90 * np.eye(num_classes, dtype=int)
     confusion[1] = 0
-    return metrics.class_scores(confusion, "segment")
+    return metrics.scores_from_confusion(confusion, "segment")
 
 
 def texts(figure: Figure) -> list[str]:
