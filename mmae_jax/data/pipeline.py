@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Self
 
 import grain
+import jax
 import numpy as np
 from absl import flags
 
@@ -19,15 +19,39 @@ from mmae_jax.data.records import Record
 from mmae_jax.data.shards import Shards
 
 
-class Batches(Protocol):
-    """A host's batches, one after the other."""
+class Batches:
+    """A host's batches, one after the other.
 
-    def __iter__(self) -> Iterator[Batch]: ...
+    Reads ahead until `close`, which also stops the worker processes; a `with` statement closes at its end.
+    """
 
-    def __next__(self) -> Batch: ...
+    def __init__(self, iterator: grain.DatasetIterator) -> None:
+        self._iterator: grain.DatasetIterator | None = iterator
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._iterator is None:
+            raise StopIteration
+        return _copy(next(self._iterator))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
-        """Stops reading ahead, and the worker processes."""
+        """Stops reading; there are no further batches."""
+        if self._iterator is not None:
+            self._iterator.close()
+            self._iterator = None
+
+
+def _copy(batch: Any) -> Any:
+    """Returns `batch` in memory of this process: memory shared with workers is reported as leaked if alive at exit."""
+    return {name: _copy(leaf) for name, leaf in batch.items()} if isinstance(batch, dict) else np.array(batch)
 
 
 def steps_per_epoch(num_samples: int, batch_size: int) -> int:
@@ -67,7 +91,7 @@ def train_batches(
         .repeat()
         .random_map(functools.partial(sample.train_sample, experiment), seed=_fold(experiment.seed, phase, "sample"))
     )
-    host_batches = samples.batch(rows)[start_step * num_hosts + host :: num_hosts]
+    host_batches = samples.batch(rows, drop_remainder=True)[start_step * num_hosts + host :: num_hosts]
     return _iterate(host_batches, experiment.data)
 
 
@@ -104,7 +128,7 @@ def eval_batches(
         .repeat()
         .map_with_index(functools.partial(_eval_sample, experiment, shards.num_records(splits), num_samples))
     )
-    host_batches = samples.batch(rows)[host : num_batches * num_hosts : num_hosts]
+    host_batches = samples.batch(rows, drop_remainder=True)[host : num_batches * num_hosts : num_hosts]
     return _iterate(host_batches, experiment.data)
 
 
@@ -131,15 +155,15 @@ def _iterate(batches: grain.MapDataset[Batch], data: spec.Data) -> Batches:
     """Reads ahead in threads, or in worker processes that each make whole batches and hand them over in order."""
     if not data.workers:
         threads = max(1, data.prefetch)
-        return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)))
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
+        return Batches(iter(batches.to_iter_dataset(options)))
     if not flags.FLAGS.is_parsed():  # Grain reads its own absl flags, also where no command line was parsed
         flags.FLAGS.mark_as_parsed()
     workers = min(data.workers, len(batches))
-    ahead = max(1, data.prefetch // workers)
     stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
-    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=ahead)
-    return iter(stream.mp_prefetch(options, worker_init_fn=_keep_off_accelerators))
+    processes = grain.MultiprocessingOptions(workers, per_worker_buffer_size=max(1, data.prefetch // workers))
+    return Batches(iter(stream.mp_prefetch(processes, worker_init_fn=_keep_off_accelerators)))
 
 
 def _keep_off_accelerators(_worker: int, _num_workers: int) -> None:
-    os.environ["JAX_PLATFORMS"] = "cpu"
+    jax.config.update("jax_platforms", "cpu")  # Grain imports JAX; nothing here uses it

@@ -64,6 +64,8 @@ class Records:
         where = self._locate(index)
         try:
             serialized = self._bytes[index]
+            if not serialized:  # what ArrayRecord reads from a file that ends too early
+                raise ValueError("the record is empty")
         except Exception as error:
             raise DataError(f"{where}: cannot be read, the file is damaged or incomplete ({error})") from error
         try:

@@ -81,7 +81,7 @@ def record(seed: int, *, num_s2: int = 11, num_s1: int = 5) -> dict[str, Any]:
         "aerial": {
             "pixels": np.pad(scene.repeat(4, 0).repeat(4, 1), 2)[None, None] * np.ones((1, 3, 1, 1), np.uint8)
             + np.arange(3, dtype=np.uint8)[:, None, None],
-            "dates": np.array([[2018, 182, 0]], np.int16),
+            "dates": np.array([[2018, seed + 1, 0]], np.int16),
         },
         "s2": {
             "pixels": rng.integers(1, 9000, (num_s2, 2, 8, 8)).astype(np.uint16),
