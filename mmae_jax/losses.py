@@ -112,7 +112,7 @@ def counted_targets(targets: jax.Array, weight: jax.Array, target: Target) -> ja
 def prediction_errors(
     logits: dict[str, jax.Array], targets: dict[str, jax.Array], weight: jax.Array, dataset: Dataset
 ) -> dict[str, Total]:
-    """Sums by target the cross-entropy (segment: per pixel; classif) or the binary one (multilabel: mean of classes)."""
+    """Sums by target the cross-entropy (segment: per pixel; classif) or the binary one (multilabel: class mean)."""
     errors = {}
     for name, predicted in logits.items():
         target = dataset.targets[name]
