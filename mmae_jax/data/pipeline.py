@@ -152,7 +152,10 @@ def _fold(seed: int, *names: str) -> int:
 
 
 def _iterate(batches: grain.MapDataset[Batch], data: spec.Data) -> Batches:
-    """Reads ahead in threads, or in worker processes that each make whole batches and hand them over in order."""
+    """Reads ahead in threads, or in worker processes that take turns; either makes whole batches.
+
+    Each worker holds up to three batches: one it makes, one in its queue, one taken over by this process.
+    """
     if not data.workers:
         threads = max(1, data.prefetch)
         options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
@@ -160,7 +163,7 @@ def _iterate(batches: grain.MapDataset[Batch], data: spec.Data) -> Batches:
     if not flags.FLAGS.is_parsed():  # Grain reads its own absl flags, also where no command line was parsed
         flags.FLAGS.mark_as_parsed()
     workers = min(data.workers, len(batches))
-    stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+    stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     processes = grain.MultiprocessingOptions(workers, per_worker_buffer_size=max(1, data.prefetch // workers))
     return Batches(iter(stream.mp_prefetch(processes, worker_init_fn=_keep_off_accelerators)))
 

@@ -1,7 +1,8 @@
-"""Two real tiles against the reference reader, whose date offset is random: any offset may be its own."""
+"""TreeSatAI-TS: two real tiles against the reference reader, whose date offset is random; synthetic tiles."""
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 from immutabledict import immutabledict
@@ -9,7 +10,8 @@ from immutabledict import immutabledict
 from data_prep.__main__ import main
 from data_prep.treesatai_ts import CONTRACT
 from mmae_jax import spec
-from mmae_jax.data import dates, sample, shards
+from mmae_jax.data import dates, pipeline, sample, shards
+from mmae_jax.data.abstract import abstract_batch
 
 BANDS = {name: (modality.bands,) for name, modality in CONTRACT.modalities.items()}
 INPUTS = immutabledict(
@@ -20,15 +22,12 @@ INPUTS = immutabledict(
 )
 
 
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory, real_treesat_dir):
-    directory = tmp_path_factory.mktemp("golden") / "shards"
-    assert main(("treesatai_ts", f"--raw_dir={real_treesat_dir}", f"--out_dir={directory}")) == 0
-    phase = spec.Phase(epochs=1, batch_size=1, base_lr=1.0)
+def treesat(directory):
+    phase = spec.Phase(epochs=1, batch_size=4, base_lr=1.0)
     return spec.Experiment(
         seed=0,
         dataset=CONTRACT,
-        data=spec.Data(str(directory)),
+        data=spec.Data(str(directory), workers=0),
         inputs=INPUTS,
         targets=("treesat_mlc", "treesat_mlc_thresh"),
         model=spec.Model(spec.ARCHITECTURES["tiny"]),
@@ -42,6 +41,13 @@ def experiment(tmp_path_factory, real_treesat_dir):
         mesh=spec.Mesh(),
         logging=spec.Logging(),
     )
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory, real_treesat_dir):
+    directory = tmp_path_factory.mktemp("golden") / "shards"
+    assert main(("treesatai_ts", f"--raw_dir={real_treesat_dir}", f"--out_dir={directory}")) == 0
+    return treesat(directory)
 
 
 @pytest.fixture(scope="module", params=["val", "test"])
@@ -113,3 +119,14 @@ def test_random_dates_are_dates_the_rules_allow(case, experiment):
                 break
         else:
             pytest.fail("no offset explains the drawn dates")
+
+
+def test_synthetic_tiles_give_batches_as_announced(synthetic_shards):
+    """Some of them have fewer acquisitions than date bins."""
+    experiment = treesat(synthetic_shards)
+    opened = shards.open_shards(experiment)
+    expected = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), abstract_batch(experiment, 4))
+    with pipeline.eval_batches(experiment, 4, ("train", "val", "test"), opened) as batches:
+        for batch in batches:
+            assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), batch) == expected
+            assert all(np.isfinite(batch["inputs"][name]).all() for name in ("s1_asc", "s1_des"))
