@@ -45,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_prepare(parser: argparse.ArgumentParser, dataset: str) -> None:
-    parser.add_argument("--raw_dir", type=Path, required=True, help="folder of the published files")
-    parser.add_argument("--out_dir", type=Path, required=True, help="new folder for the shards")
+    parser.add_argument("--raw_dir", type=_path, required=True, help="folder of the published files")
+    parser.add_argument("--out_dir", type=_path, required=True, help="new folder for the shards")
     parser.add_argument("--num_shards", type=_positive, help="shards per split (default: of about 256 MiB)")
     parser.add_argument("--seed", type=int, default=0, help="of the order of the tiles")
     parser.add_argument("--processes", type=_positive, default=1, help="local worker processes")
@@ -68,7 +68,7 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
 
 
 def _add_synthetic(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out_dir", type=Path, required=True, help="new folder for the raw files")
+    parser.add_argument("--out_dir", type=_path, required=True, help="new folder for the raw files")
     parser.add_argument("--tiles", type=_positive, default=240, help="tiles: 2/3 train, 1/6 val, 1/6 test")
     parser.add_argument("--seed", type=int, default=0, help="of the landscape")
     parser.add_argument("--s2_dates", type=_positive, default=40, help="Sentinel-2 dates per tile, ± 25 %%")
@@ -82,11 +82,14 @@ def _synthetic(options: argparse.Namespace) -> None:
     )
 
 
+def _path(text: str) -> Path:
+    return Path(text).expanduser()  # which the shell does not do after "="
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive number, found {number}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive whole number, found {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -88,11 +88,9 @@ def prepare(
 
 
 def refuse_existing(out_dir: Path) -> None:
-    """Raises a `DataPrepError` if `out_dir` exists or its parent does not."""
+    """Raises a `DataPrepError` if `out_dir` exists."""
     if out_dir.exists():
         raise DataPrepError(f"--out_dir: {out_dir} exists already; name a new folder or delete it first")
-    if not out_dir.parent.is_dir():
-        raise DataPrepError(f"--out_dir: {out_dir.parent} is not a folder")
 
 
 def plan(

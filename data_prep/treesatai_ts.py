@@ -6,10 +6,8 @@ al. 2024, arXiv 2404.08351): `aerial/*.tif`, `sentinel-ts/*.h5`, and the splits 
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -19,6 +17,7 @@ from immutabledict import immutabledict
 
 from data_prep import dates
 from data_prep.errors import DataPrepError, TileError
+from data_prep.raw import expect, naming_errors, read_array
 from data_prep.records import Record
 from data_prep.shards import Source
 from mmae_jax.spec import Dataset, Modality, Target
@@ -136,7 +135,7 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
     """
     sentinel = raw_dir / "sentinel-ts" / tile.sentinel
     record = _read_aerial(raw_dir / "aerial" / tile.aerial, tile.aerial_date)
-    with _naming(sentinel), h5py.File(sentinel, "r") as file:
+    with naming_errors(sentinel), h5py.File(sentinel, "r") as file:
         s2, dropped = _read_s2(file, sentinel)
         record |= {
             "s2": s2,
@@ -153,10 +152,10 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
 
 def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
     modality = CONTRACT.modalities["aerial"]
-    with _naming(path), rasterio.open(path) as file:
-        _expect(path, "bands", len(modality.bands), file.count)
-        _expect(path, "size", (modality.side, modality.side), file.shape)
-        _expect(path, "dtype", modality.dtype, file.dtypes[0])
+    with naming_errors(path), rasterio.open(path) as file:
+        expect(path, "bands", len(modality.bands), file.count)
+        expect(path, "size", (modality.side, modality.side), file.shape)
+        expect(path, "dtype", modality.dtype, file.dtypes[0])
         return {
             "aerial": {"pixels": file.read()[None], "dates": np.array([date], np.int16)},
             "crs": file.crs.to_wkt() if file.crs else "",
@@ -166,8 +165,8 @@ def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
 
 def _read_s1(file: h5py.File, key: str, path: Path) -> Record:
     pixels, days = _read_series(file, key, path, CONTRACT.modalities["s1_asc"])
-    _expect(path, f"{key}-data: dtype", "float32", pixels.dtype.name)
-    return {"pixels": pixels, "dates": days}
+    expect(path, f"{key}-data: dtype", "float32", pixels.dtype.name)
+    return {"pixels": pixels.astype(np.float32, copy=False), "dates": days}
 
 
 def _read_s2(file: h5py.File, path: Path) -> tuple[Record, int]:
@@ -178,7 +177,7 @@ def _read_s2(file: h5py.File, path: Path) -> tuple[Record, int]:
             "dates": days,
             "mask": np.empty((0, 2, *pixels.shape[2:]), np.uint8),
         }, 0
-    mask = _read_array(file, "sen-2-masks", path, (len(pixels), None, *pixels.shape[2:]))
+    mask = read_array(file, "sen-2-masks", path, (len(pixels), None, *pixels.shape[2:]))
     # comparisons are false for NaN; masks come from resampling, which overshoots by rounding errors
     usable = (pixels >= 0) & (pixels <= np.iinfo(np.uint16).max) & (pixels == np.rint(pixels))
     readable = (mask >= -1) & (mask <= 101)
@@ -197,40 +196,13 @@ def _read_series(file: h5py.File, key: str, path: Path, modality: Modality) -> t
     shape = (len(modality.bands), modality.side, modality.side)
     if f"{key}-data" not in file and f"{key}-products" not in file:
         return np.empty((0, *shape), np.float32), np.empty((0, 3), np.int16)
-    pixels = _read_array(file, f"{key}-data", path, (None, *shape))
+    pixels = read_array(file, f"{key}-data", path, (None, *shape))
     try:
         days = dates.from_products(file[f"{key}-products"].asstr()[()], dates.SENTINEL_TOKEN)
     except (ValueError, TypeError) as error:
         raise TileError(f"{path}: {key}-products: {error}") from error
-    _expect(path, f"{key}-products: dates", len(pixels), len(days))
+    expect(path, f"{key}-products: dates", len(pixels), len(days))
     return pixels, days
-
-
-def _read_array(file: h5py.File, key: str, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    array: np.ndarray = file[key][()]
-    matches = len(array.shape) == len(shape) and all(
-        wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
-    )
-    if not matches:
-        expected = " × ".join("any" if size is None else str(size) for size in shape)
-        raise TileError(f"{path}: {key}: expected shape {expected}, found {' × '.join(map(str, array.shape))}")
-    if array.dtype.kind not in "fiu":
-        raise TileError(f"{path}: {key}: expected numbers, found dtype {array.dtype}")
-    return array
-
-
-def _expect(path: Path, what: str, expected: object, found: object) -> None:
-    if expected != found:
-        raise TileError(f"{path}: {what}: expected {expected}, found {found}")
-
-
-@contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turns what rasterio and h5py raise for absent or damaged files into a `TileError` that names the file."""
-    try:
-        yield
-    except (OSError, KeyError, RuntimeError) as error:
-        raise TileError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
 
 
 SOURCE = Source(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -48,11 +49,15 @@ def _here(tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any]) -> Fi
         yield index, write_shard(tasks[index], bar.update)
 
 
+class _StoppedError(Exception):
+    """Another worker failed, or the user interrupted the run."""
+
+
 def _in_processes(tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any], processes: int) -> Finished:
     context = multiprocessing.get_context("spawn")  # forking a process with threads can deadlock
-    counter = context.Value("q", 0)
+    counter, stop = context.Value("q", 0), context.Event()
     start = bar.n
-    executor = concurrent.futures.ProcessPoolExecutor(processes, context, _start_worker, (counter,))
+    executor = concurrent.futures.ProcessPoolExecutor(processes, context, _start_worker, (counter, stop))
     try:
         pending = {executor.submit(_run_counted, tasks[index]): index for index in left}
         while pending:
@@ -63,21 +68,26 @@ def _in_processes(tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any
     except BrokenProcessPool as error:
         raise DataPrepError("a worker process died (out of memory?); the same command continues") from error
     finally:
+        stop.set()
         executor.shutdown(cancel_futures=True)
 
 
-_counter: Any = None
-"""Tiles done by all workers: shared memory can only be handed to a worker process when it starts."""
+_shared: Any = None
+"""Number of tiles done by all workers, and whether to stop: can only be handed to a worker process when it starts."""
 
 
-def _start_worker(counter: Any) -> None:
-    global _counter
-    _counter = counter
+def _start_worker(counter: Any, stop: Any) -> None:
+    global _shared
+    _shared = counter, stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the calling process tells when to stop
 
 
 def _count_tile() -> None:
-    with _counter.get_lock():
-        _counter.value += 1
+    counter, stop = _shared
+    with counter.get_lock():
+        counter.value += 1
+    if stop.is_set():
+        raise _StoppedError
 
 
 def _run_counted(task: ShardTask) -> ShardReport:

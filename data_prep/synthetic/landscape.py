@@ -56,10 +56,12 @@ def grow(rng: np.random.Generator) -> Forest:
     mix = _mix(rng)
     main = int(np.argmax(mix[:-1]))
     spacing = COVERS[main].crown * PIXELS_PER_METER * rng.uniform(0.9, 1.1)
-    rows, columns, nearest, distance = _crowns(rng, spacing)
+    rows, columns, nearest, (down, right) = _crowns(rng, spacing)
     cover = _stands(rng, mix, rows, columns)[nearest]
     crown_brightness = rng.normal(1.0, 0.08, len(rows))[nearest]
-    relief = crown_brightness * (1.12 - 0.5 * (distance / spacing) ** 2)
+    dome = 1.15 - 1.1 * (down**2 + right**2) / spacing**2
+    sunlit = 0.25 * (down + right) / spacing  # aerial images are taken around noon: the sun is in the south
+    relief = (crown_brightness * (dome + sunlit)).clip(0.25)
     return Forest(main, cover, relief, rng.normal(0, 3.5), rng.normal(1, 0.05))
 
 
@@ -75,8 +77,10 @@ def _mix(rng: np.random.Generator) -> np.ndarray:
     return mix
 
 
-def _crowns(rng: np.random.Generator, spacing: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Crown centres (rows, columns), and for each pixel the nearest crown and the distance to it, in pixels."""
+def _crowns(
+    rng: np.random.Generator, spacing: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Crown centres (rows, columns); for each pixel the nearest crown and the way from it (down, right), in pixels."""
     count = int(np.ceil(SIDE / spacing)) + 2  # one crown beyond each edge
     grid = np.arange(count) - 0.5
     rows = (grid[:, None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
@@ -92,7 +96,8 @@ def _crowns(rng: np.random.Generator, spacing: float) -> tuple[np.ndarray, np.nd
             closer = squared < best
             best = np.where(closer, squared, best)
             nearest = np.where(closer, row * count + column, nearest)
-    return rows.ravel(), columns.ravel(), nearest, np.sqrt(best)
+    rows, columns = rows.ravel(), columns.ravel()
+    return rows, columns, nearest, (pixels[:, None] - rows[nearest], pixels[None] - columns[nearest])
 
 
 def _stands(rng: np.random.Generator, mix: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -108,9 +113,9 @@ def _stands(rng: np.random.Generator, mix: np.ndarray, rows: np.ndarray, columns
 def photograph(rng: np.random.Generator, forest: Forest) -> np.ndarray:
     """Returns an aerial image uint8 `[4, 304, 304]` (NIR, G, B, R) of `forest`."""
     grey = np.array([genus.aerial for genus in COVERS], np.float32).T
-    flight = rng.normal(1, 0.1, (4, 1, 1)).astype(np.float32)  # flights differ more than genera do
-    grain = rng.normal(1, 0.07, (SIDE, SIDE)).astype(np.float32)
-    image = grey[:, forest.cover] * flight * (forest.relief * grain).astype(np.float32)
+    flight = rng.normal(1, 0.1) * rng.normal(1, 0.04, (4, 1, 1))  # flights differ more than many genera do
+    foliage = rng.normal(1, 0.1, (SIDE // 4, SIDE // 4)).repeat(4, 0).repeat(4, 1) * rng.normal(1, 0.07, (SIDE, SIDE))
+    image = grey[:, forest.cover] * flight.astype(np.float32) * (forest.relief * foliage).astype(np.float32)
     return image.clip(0, 255).astype(np.uint8)
 
 
