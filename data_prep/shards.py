@@ -25,7 +25,7 @@ class Tile(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique name within the dataset."""
+        """Names the tile in records and messages."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The output appears when it is complete; an interrupted run continues."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -136,3 +137,17 @@ def test_a_killed_run_continues_in_worker_processes(raw, prepare, tmp_path):
         assert "shards were finished before" in printed
     assert not list((tmp_path / "out").glob("*.*.*"))
     assert len(records(tmp_path / "out")) == 12
+
+
+def test_a_full_disk_is_one_line_and_the_run_continues(raw, prepare):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        code, printed = prepare(raw, *FLAGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 1
+    assert "cannot be written" in printed
+    assert "Traceback" not in printed
+    code, printed = prepare(raw, *FLAGS)
+    assert code == 0, printed
