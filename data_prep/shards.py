@@ -35,7 +35,7 @@ class Source:
     Attributes:
       contract: the sensor contract of the shards.
       target_fields: record field → shape and dtype of what the contract's targets are derived from.
-      record_bytes: typical size of an encoded record, for the default number of shards.
+      record_bytes: typical size of a record on disk, for the default number of shards.
       list_tiles: raw folder → split name → tiles, in published order.
       read_tile: raw folder and tile → record and number of acquisitions dropped as damaged; raises `TileError`.
     """

@@ -208,7 +208,7 @@ def _read_series(file: h5py.File, key: str, path: Path, modality: Modality) -> t
 SOURCE = Source(
     contract=CONTRACT,
     target_fields={"proportions": ((len(GENERA),), "float32")},
-    record_bytes=450_000,
+    record_bytes=500_000,
     list_tiles=list_tiles,
     read_tile=read_tile,
 )
