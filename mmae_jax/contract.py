@@ -46,18 +46,14 @@ def read_contract(directory: epath.PathLike) -> Dataset:
         raise ContractError(f"{path}: {error}") from error
 
 
-def differences(expected: Dataset, found: Dataset) -> list[str]:
-    """Returns one line per contract field in which `found` differs from `expected`: name, expected and found value."""
-    return _differences(to_plain(expected), to_plain(found), "")
-
-
-def _differences(expected: Any, found: Any, path: str) -> list[str]:
+def differences(expected: Any, found: Any, path: str = "") -> list[str]:
+    """Returns one line per field in which two plain values differ: dotted name, expected and found value."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         names = [*expected, *(name for name in found if name not in expected)]
         missing = "nothing"
         lines = []
         for name in names:
-            lines += _differences(
+            lines += differences(
                 expected.get(name, missing), found.get(name, missing), f"{path}.{name}" if path else str(name)
             )
         return lines
@@ -75,6 +71,6 @@ def check_contract(expected: Dataset, found: Dataset, where: str | Path) -> None
     Raises:
       ContractError: names every differing field with both values.
     """
-    lines = differences(expected, found)
+    lines = differences(to_plain(expected), to_plain(found))
     if lines:
         raise ContractError(f"{where}: the sensor contract differs from the model's\n  " + "\n  ".join(lines))

@@ -36,6 +36,10 @@ class Shards:
         """Returns the number of samples of an epoch: tiles · repeats² (SPEC §2.1)."""
         return self.num_records(splits) * self.experiment.data.repeats**2
 
+    def has_samples(self, split: str) -> bool:
+        """Returns whether there is such a split and it holds records."""
+        return split in self.files and self.num_records((split,)) > 0
+
     def source(self, splits: Sequence[str]) -> Records:
         """Returns the records of `splits`, one split after the other, with the fields the experiment needs.
 

@@ -71,9 +71,10 @@ class MMAE(nnx.Module):
         )
 
     def available(self, samples: Samples) -> Arrays:
-        """Returns which tokens are there: modality → bool `[B, G·D, L]`."""
-        inputs = self.experiment.inputs
-        return {name: token_validity(valid, inputs[name]) for name, valid in samples.dates_valid.items()}
+        """Returns which tokens are there: modality → bool `[B, G·D, L]`, in the order of the experiment's inputs."""
+        # Not in the order of `samples`: jit hands dicts over sorted by name, and `_flat` must agree with `features`.
+        valid = samples.dates_valid
+        return {name: token_validity(valid[name], modality) for name, modality in self.experiment.inputs.items()}
 
     def embed(self, samples: Samples) -> Arrays:
         """Returns the embedded and encoded tokens by sequence, `[B, N, E]` (SPEC §3)."""

@@ -65,7 +65,7 @@ class RunLog:
         if enabled:
             self._file = epath.Path(workdir) / METRICS_FILE
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            _keep(self._file, lambda entry: entry["phase"] != phase or 0 < entry["step"] <= start_step)
+            _keep(self._file, lambda entry: entry["phase"] != phase or _stands(entry, start_step))
             self._board = _board(epath.Path(workdir) / "tensorboard" / phase, start_step)
 
     def scalars(
@@ -128,10 +128,24 @@ class RunLog:
         self.close()
 
 
+def _stands(entry: dict[str, Any], start_step: int) -> bool:
+    """Tests come after the last step: a phase that goes on will repeat them."""
+    return 0 < entry["step"] <= start_step and entry["split"] != "test"
+
+
 def _board(folder: epath.Path, start_step: int) -> SummaryWriter:
     # File names hold seconds and the host: without a suffix, a quick restart would overwrite its predecessor's file.
     suffix = f".{os.getpid()}.{start_step}"
     return SummaryWriter(str(folder), purge_step=start_step + 1 if start_step else 0, filename_suffix=suffix)
+
+
+def show_messages() -> None:
+    """Shows messages of this package from INFO on, of the libraries it uses from WARNING on."""
+    package = str(epath.Path(__file__).parent.parent)
+    logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().addFilter(
+        lambda record: record.levelname != "INFO" or record.pathname.startswith(package)
+    )
 
 
 def read_entries(workdir: epath.PathLike) -> list[dict[str, Any]]:

@@ -1,0 +1,55 @@
+"""Runs the phases of an experiment, each from where it stopped."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+from absl import logging
+from etils import epath
+from flax import nnx
+
+from mmae_jax import parallel
+from mmae_jax.data.shards import open_shards
+from mmae_jax.spec import PHASES, Experiment
+from mmae_jax.train.checkpoint import load_params
+from mmae_jax.train.initial import load_initial
+from mmae_jax.train.phase import PhaseRun
+from mmae_jax.train.result import read_result
+from mmae_jax.train.state import new_params
+
+
+def run(experiment: Experiment, workdir: epath.PathLike) -> None:
+    """Runs the phases of `experiment` that `workdir` does not hold finished; continues an interrupted one.
+
+    Raises:
+      SpecError: configuration, contract, mesh or workdir do not fit; before the first step.
+      DivergedError: a loss is not finite.
+    """
+    workdir = epath.Path(workdir)
+    mesh = parallel.make_mesh(experiment.mesh)
+    shards = open_shards(experiment)
+    for phase in experiment.phases:
+        parallel.check_batch(f"{phase}.batch_size", experiment.phase(phase).batch_size, mesh)
+        shards.source(experiment.phase(phase).train_splits)
+    for phase in experiment.phases:
+        if read_result(workdir, phase) is not None:
+            logging.info("%s is finished, see %s", phase, workdir / phase)
+            continue
+        PhaseRun(experiment, phase, shards, workdir, mesh).run(
+            functools.partial(initial_params, experiment, phase, workdir, mesh)
+        )
+
+
+def initial_params(experiment: Experiment, phase: str, workdir: epath.Path, mesh: jax.sharding.Mesh) -> nnx.State:
+    """Returns the parameters a phase starts from.
+
+    Those of the latest finished phase before it in `workdir`, else those of `init_from`, else new ones.
+    """
+    for earlier in reversed(PHASES[: PHASES.index(phase)]):
+        result = read_result(workdir, earlier)
+        if result is not None:
+            return load_params(workdir / earlier / "checkpoints", result.step, experiment, mesh, averaged=False)
+    if experiment.init_from is not None:
+        return load_initial(experiment, mesh)
+    return new_params(experiment, mesh)

@@ -1,0 +1,111 @@
+"""Everything that changes while training, and what of it a phase trains (SPEC §8)."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from mmae_jax import parallel
+from mmae_jax.models.params import abstract_model, init_params
+from mmae_jax.spec import Experiment
+from mmae_jax.train.optimizer import optimizer
+
+ENCODER = ("patch_embed", "encoder", "encoder_inter")
+TRAINED = {
+    "pretrain": (*ENCODER, "enc_to_dec", "decoder", "mask_token", "embed_to_rec"),
+    "probe": ("heads",),
+    "finetune": (*ENCODER, "heads"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What a compiled step depends on; the static argument of every jitted function of a phase."""
+
+    experiment: Experiment
+    phase: str
+    total_steps: int
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """The optimiser of the trained parameters."""
+        return optimizer(self.experiment.phase(self.phase), self.total_steps)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """State of one phase.
+
+    Attributes:
+      step: int32, optimiser steps done.
+      params: all parameters, float32.
+      moments: optimiser state of the parameters the phase trains; there is none for the others, so no weight decay.
+      ema: moving average of the trained parameters; None where switched off.
+    """
+
+    step: jax.Array
+    params: nnx.State
+    moments: optax.OptState
+    ema: nnx.State | None
+
+
+def split_trained(params: nnx.State, phase: str) -> tuple[nnx.State, nnx.State]:
+    """Returns the parameters a phase trains, and the others."""
+    trained, frozen = nnx.split_state(params, lambda path, _: path[0] in TRAINED[phase], ...)
+    return trained, frozen
+
+
+def averaged_params(state: TrainState, phase: str) -> nnx.State:
+    """Returns all parameters, the trained ones averaged where there is an average."""
+    return state.params if state.ema is None else nnx.merge_state(split_trained(state.params, phase)[1], state.ema)
+
+
+def _begin(program: Program, params: nnx.State) -> TrainState:
+    trained, _ = split_trained(params, program.phase)
+    ema = jax.tree.map(jnp.copy, trained) if program.experiment.ema else None
+    return TrainState(jnp.zeros((), jnp.int32), params, program.optimizer.init(trained), ema)
+
+
+def abstract_state(program: Program, mesh: jax.sharding.Mesh) -> TrainState:
+    """Returns the state of a phase as shapes, dtypes and shardings; computes nothing.
+
+    Raises:
+      SpecError: a parameter cannot be split over the mesh.
+    """
+    shapes = jax.eval_shape(functools.partial(_begin, program), abstract_model(program.experiment)[1])
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        shapes,
+        parallel.shardings(shapes, mesh),
+    )
+
+
+def new_params(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
+    """Returns freshly drawn parameters, each made where it stays."""
+    shardings = parallel.shardings(abstract_model(experiment)[1], mesh)
+    draw = jax.jit(functools.partial(init_params, experiment), out_shardings=shardings)
+    return draw(jax.random.key(experiment.seed))
+
+
+def begin_phase(program: Program, params: nnx.State, mesh: jax.sharding.Mesh) -> TrainState:
+    """Returns the state in which a phase starts from `params` (donated)."""
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(program, mesh))
+    return jax.jit(functools.partial(_begin, program), out_shardings=shardings, donate_argnums=0)(params)
+
+
+def named(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree by their dotted path; the form in which checkpoints hold it."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def unnamed(leaves: dict[str, Any], like: Any) -> Any:
+    """Returns a tree structured as `like` with the leaves of `named`."""
+    return jax.tree.unflatten(jax.tree.structure(like), [leaves[name] for name in named(like)])

@@ -1,0 +1,140 @@
+"""The jitted functions of a phase: one training step, one evaluation step, one update of the average."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from mmae_jax import losses, metrics
+from mmae_jax.data.batch import Batch
+from mmae_jax.losses import Total
+from mmae_jax.models.masking import SequenceMask, draw_masks
+from mmae_jax.models.mmae import MMAE
+from mmae_jax.models.params import abstract_model
+from mmae_jax.models.samples import Samples, samples_from_batch
+from mmae_jax.spec import Experiment
+from mmae_jax.train.optimizer import ema_momentum, learning_rate
+from mmae_jax.train.state import Program, TrainState, averaged_params, split_trained
+
+
+def _key(experiment: Experiment, use: str, step: jax.typing.ArrayLike) -> jax.Array:
+    """Returns the random key of a use and step (ARCHITECTURE, decision 4)."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(experiment.seed), zlib.crc32(use.encode())), step)
+
+
+def _precision(experiment: Experiment) -> Any:
+    """float32 means float32 on accelerators, too, whose matrix units would round inputs by default."""
+    return jax.default_matmul_precision("float32" if experiment.model.dtype == "float32" else "default")
+
+
+def reconstruct(model: MMAE, samples: Samples, key: jax.Array) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Masks and reconstructs: patches `[B, D, L, P², C]` and masks `[B, G·D, L]` by modality."""
+    masks: dict[str, SequenceMask] = draw_masks(key, model.fusion, model.experiment.mask, model.available(samples))
+    masked = model.fusion.split({name: mask.masked for name, mask in masks.items()})
+    return model.reconstruct(samples, masks), masked
+
+
+def _errors(model: MMAE, batch: Batch, key: jax.Array, phase: str) -> tuple[dict[str, Total], dict[str, jax.Array]]:
+    """Returns the error by modality (pretrain) or target, and the logits by target."""
+    experiment = model.experiment
+    samples = samples_from_batch(batch, experiment)
+    if phase == "pretrain":
+        patches, masked = reconstruct(model, samples, key)
+        return losses.reconstruction_errors(patches, samples, masked, batch["weight"], experiment), {}
+    logits = model.predict(samples, train_encoder=phase == "finetune")
+    return losses.prediction_errors(logits, batch["targets"], batch["weight"], experiment.dataset), logits
+
+
+def total_loss(errors: dict[str, Total], program: Program) -> jax.Array:
+    """Returns the loss of a phase from its errors by modality or target."""
+    if program.phase == "pretrain":
+        return losses.reconstruction_loss(errors, program.experiment)
+    return losses.prediction_loss(errors)
+
+
+@functools.partial(jax.jit, static_argnames="program", donate_argnames="state")
+def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Does one optimiser step.
+
+    Args:
+      program: static.
+      state: donated.
+      batch: global batch in native dtypes.
+
+    Returns:
+      The next state, and scalars: `loss`, `loss/<modality or target>`, `gradient_norm`, `learning_rate`.
+    """
+    experiment, phase = program.experiment, program.phase
+    graph, _ = abstract_model(experiment)
+    trained, frozen = split_trained(state.params, phase)
+
+    def loss_of(trained: nnx.State) -> tuple[jax.Array, dict[str, Total]]:
+        model = nnx.merge(graph, nnx.merge_state(frozen, trained))
+        errors, _ = _errors(model, batch, _key(experiment, f"{phase}/mask", state.step), phase)
+        return total_loss(errors, program), errors
+
+    with _precision(experiment):
+        (loss, errors), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
+    updates, moments = program.optimizer.update(gradients, state.moments, trained)
+    params = nnx.merge_state(frozen, optax.apply_updates(trained, updates))
+    scalars = {"loss": loss} | {f"loss/{name}": error.mean for name, error in errors.items()}
+    scalars["gradient_norm"] = optax.tree.norm(gradients)
+    scalars["learning_rate"] = learning_rate(experiment.phase(phase), program.total_steps)(state.step)
+    return TrainState(state.step + 1, params, moments, state.ema), scalars
+
+
+@functools.partial(jax.jit, static_argnames="program", donate_argnames="state")
+def update_average(program: Program, state: TrainState) -> TrainState:
+    """Moves the average of the trained parameters at the end of an epoch (SPEC §8)."""
+    if state.ema is None:
+        return state
+    momentum = ema_momentum(program.experiment.phase(program.phase).epochs)
+    trained, _ = split_trained(state.params, program.phase)
+    ema = jax.tree.map(lambda average, param: momentum * average + (1 - momentum) * param, state.ema, trained)
+    return TrainState(state.step, state.params, state.moments, ema)
+
+
+@functools.partial(jax.jit, static_argnames="program")
+def evaluate_step(
+    program: Program, state: TrainState, batch: Batch, index: jax.Array
+) -> tuple[dict[str, Total], dict[str, metrics.Summary]]:
+    """Evaluates one batch.
+
+    Args:
+      program: static.
+      state: finetune evaluates its average, the other phases their parameters.
+      batch: global batch.
+      index: number of the batch; masks depend on it.
+
+    Returns:
+      Errors by modality (pretrain) or target, and what the scores of each target need.
+    """
+    experiment, phase = program.experiment, program.phase
+    params = averaged_params(state, phase) if phase == "finetune" else state.params
+    model = nnx.merge(abstract_model(experiment)[0], params)
+    with _precision(experiment):
+        errors, logits = _errors(model, batch, _key(experiment, "evaluate/mask", index), phase)
+    summaries = {
+        name: metrics.summarise(experiment.dataset.targets[name], predicted, batch["targets"][name], batch["weight"])
+        for name, predicted in logits.items()
+    }
+    return errors, summaries
+
+
+@functools.partial(jax.jit, static_argnames="program")
+def reconstruct_step(
+    program: Program, state: TrainState, batch: Batch
+) -> tuple[Samples, dict[str, jax.Array], dict[str, jax.Array]]:
+    """Reconstructs one batch, for figures: samples, patches and masks by modality."""
+    experiment = program.experiment
+    model = nnx.merge(abstract_model(experiment)[0], state.params)
+    samples = samples_from_batch(batch, experiment)
+    with _precision(experiment):
+        patches, masked = reconstruct(model, samples, _key(experiment, "evaluate/mask", jnp.zeros((), jnp.int32)))
+    return samples, patches, masked
