@@ -168,7 +168,7 @@ def _finish(source: Source, tasks: Sequence[ShardTask], reports: Sequence[ShardR
         split_infos=[
             tfds.core.SplitInfo(
                 name=split,
-                shard_lengths=[report.kept for report in mine],
+                shard_lengths=[report.kept * source.contract.blocks**2 for report in mine],
                 num_bytes=sum(report.num_bytes for report in mine),
                 filename_template=template.replace(split=split),
             )

@@ -30,8 +30,10 @@ def features(contract: Dataset, target_fields: Mapping[str, Field]) -> tfds.feat
       <modality>: T acquisitions, none if the modality is missing, as
         pixels: `[T, bands, side, side]` in the contract's dtype,
         dates: int16 `[T, 3]`,
+        base: float32, if the contract has a quantum: values are `base + quantum · pixels`,
         mask: uint8 percent `[T, M, side, side]`, if the contract has mask channels; M may differ between records.
       the target fields.
+    Where the contract has blocks, rasters are one block's, and `transform` is that of the block.
 
     Args:
       contract: names, bands, dtypes and sizes of the modalities.
@@ -43,17 +45,22 @@ def features(contract: Dataset, target_fields: Mapping[str, Field]) -> tfds.feat
         "transform": _tensor((NUM_AFFINE,), "float64"),
         "ref_date": _tensor((NUM_DATE_PARTS,), "int16"),
     }
-    fields |= {name: _modality(modality) for name, modality in contract.modalities.items()}
-    fields |= {name: _tensor(shape, dtype) for name, (shape, dtype) in target_fields.items()}
+    fields |= {
+        name: _modality(modality, contract.stored_side(modality)) for name, modality in contract.modalities.items()
+    }
+    rasters = {target.field: target for target in contract.targets.values() if target.kind == "segment"}
+    for name, (shape, dtype) in target_fields.items():
+        fields[name] = _tensor((contract.stored_side(rasters[name]),) * 2 if name in rasters else shape, dtype)
     return tfds.features.FeaturesDict(fields)
 
 
-def _modality(modality: Modality) -> dict[str, tfds.features.Tensor]:
-    side = modality.side
+def _modality(modality: Modality, side: int) -> dict[str, tfds.features.Tensor]:
     fields = {
         "pixels": _tensor((None, len(modality.bands), side, side), modality.dtype),
         "dates": _tensor((None, NUM_DATE_PARTS), "int16"),
     }
+    if modality.quantum is not None:
+        fields["base"] = _tensor((), "float32")
     if modality.mask_channels:
         # raw bytes of an array with two unknown lengths cannot be read back when it is empty; compressed ones can
         fields["mask"] = _tensor((None, None, side, side), "uint8", "zlib")

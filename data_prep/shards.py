@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
+from data_prep.blocks import blocks
 from data_prep.errors import DataPrepError, TileError
 from data_prep.records import Field, Record, features
 from mmae_jax.spec import Dataset
@@ -35,7 +36,7 @@ class Source:
     Attributes:
       contract: the sensor contract of the shards.
       target_fields: record field → shape and dtype of what the contract's targets are derived from.
-      record_bytes: typical size of a record on disk, for the default number of shards.
+      record_bytes: typical size of a tile on disk, for the default number of shards.
       list_tiles: raw folder → split name → tiles, in published order.
       read_tile: raw folder and tile → record and number of acquisitions dropped as damaged; raises `TileError`.
     """
@@ -81,7 +82,7 @@ class ShardReport:
     """What became of the tiles of a shard.
 
     Attributes:
-      kept: records written.
+      kept: tiles written.
       num_bytes: their encoded size.
       skipped: one message per tile that could not be used.
       dropped_dates: acquisitions left out of kept tiles because a value was damaged.
@@ -144,10 +145,11 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
                 raise
             skipped.append(f"{tile.name}: {error}")
         else:
-            encoded = encoder.serialize_example(record)
-            writer.write(encoded)
+            for block in blocks(record, source.contract):
+                encoded = encoder.serialize_example(block)
+                writer.write(encoded)
+                num_bytes += len(encoded)
             kept += 1
-            num_bytes += len(encoded)
             dropped_dates += dropped
             for name in missing:
                 missing[name] += len(record[name]["dates"]) == 0

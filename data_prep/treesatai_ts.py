@@ -154,7 +154,8 @@ def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
     modality = CONTRACT.modalities["aerial"]
     with naming_errors(path), rasterio.open(path) as file:
         expect(path, "bands", len(modality.bands), file.count)
-        expect(path, "size", (modality.side, modality.side), file.shape)
+        side = CONTRACT.stored_side(modality)
+        expect(path, "size", (side, side), file.shape)
         expect(path, "dtype", modality.dtype, file.dtypes[0])
         return {
             "aerial": {"pixels": file.read()[None], "dates": np.array([date], np.int16)},
@@ -193,7 +194,8 @@ def _read_s2(file: h5py.File, path: Path) -> tuple[Record, int]:
 
 def _read_series(file: h5py.File, key: str, path: Path, modality: Modality) -> tuple[np.ndarray, np.ndarray]:
     """Returns pixels `[T, bands, side, side]` and dates `[T, 3]`; T = 0 if the file has neither."""
-    shape = (len(modality.bands), modality.side, modality.side)
+    side = CONTRACT.stored_side(modality)
+    shape = (len(modality.bands), side, side)
     if f"{key}-data" not in file and f"{key}-products" not in file:
         return np.empty((0, *shape), np.float32), np.empty((0, 3), np.int16)
     pixels = read_array(file, f"{key}-data", path, (None, *shape))

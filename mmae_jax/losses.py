@@ -101,9 +101,11 @@ def reconstruction_loss(errors: dict[str, Total], experiment: Experiment) -> jax
 def counted_targets(targets: jax.Array, weight: jax.Array, target: Target) -> jax.Array:
     """Returns which targets count: bool `[B]`, or `[B, H, W]` for segmentation.
 
-    Excluded are samples of weight 0 and `missing_value`s; one missing label excludes a whole multilabel sample.
+    Excluded are samples of weight 0, `missing_value` and `ignored` values; one missing label excludes a whole
+    multilabel sample.
     """
-    present = targets != target.missing_value
+    excluded = jnp.asarray((target.missing_value, *target.ignored))
+    present = ~jnp.isin(targets.astype(jnp.int32), excluded)
     if target.kind == "multilabel":
         present = present.all(axis=-1)
     return present & (weight.reshape(-1, *(1,) * (present.ndim - 1)) > 0)
@@ -120,7 +122,7 @@ def prediction_errors(
         if target.kind == "multilabel":
             error = optax.sigmoid_binary_cross_entropy(predicted, targets[name].astype(jnp.float32)).mean(axis=-1)
         else:
-            labels = jnp.where(counted, targets[name], 0)
+            labels = jnp.where(counted, targets[name], 0).astype(jnp.int32)
             error = optax.softmax_cross_entropy_with_integer_labels(predicted, labels)
         errors[name] = Total(jnp.sum(jnp.where(counted, error, 0)), jnp.sum(counted.astype(jnp.float32)))
     return errors

@@ -17,6 +17,7 @@ from sklearn.metrics import average_precision_score
 
 from mmae_jax import spec
 from mmae_jax.config import METRICS
+from mmae_jax.losses import counted_targets
 
 Summary = dict[str, Any]
 
@@ -63,18 +64,17 @@ def summarise(target: spec.Target, logits: jax.Array, targets: jax.Array, weight
     Args:
       target: what is predicted.
       logits: float `[B, C]` (multilabel, classif) or `[B, h, w, C]` (segment).
-      targets: int32 `[B, C]`, `[B]` or `[B, h, w]`.
+      targets: integers `[B, C]`, `[B]` or `[B, h, w]`.
       weight: float `[B]`, 0 for the padding of a batch.
 
     Returns:
       multilabel: `logits` float32 `[B, C]`, `targets` int32 `[B, C]`, `counted` bool `[B]`;
       otherwise: `confusion` int32 `[C, C]`.
     """
-    present = targets != target.missing_value
-    real = jnp.expand_dims(weight > 0, range(1, targets.ndim))
+    counted = counted_targets(targets, weight, target)
     if target.kind == "multilabel":
-        return {"logits": logits.astype(jnp.float32), "targets": targets, "counted": jnp.all(present & real, axis=-1)}
-    return {"confusion": confusion_matrix(logits, targets, present & real, target.num_classes)}
+        return {"logits": logits.astype(jnp.float32), "targets": targets, "counted": counted}
+    return {"confusion": confusion_matrix(logits, targets.astype(jnp.int32), counted, target.num_classes)}
 
 
 class Accumulator:

@@ -31,10 +31,14 @@ class Modality:
       unit: physical unit of `stored · scale + offset`, e.g. `reflectance`.
       ground_sample_distance: metres per pixel.
       size: pixels per side that cover the tile.
-      frame: further pixels stored on each side of the tile (side = size + 2·frame).
+      frame: further pixels stored on each side of the tile.
       scale: multiplies stored values to give `unit`.
       offset: added after scaling.
       nodata: stored value that means a missing pixel; NaN always does in floating-point modalities.
+      decibel: whether values are logarithms already.
+      quantum: where set, integers stand for `base + quantum · stored`, with one `base` per record.
+      value_range: smallest and largest stored value that can occur, nodata aside (`base` and `quantum` applied).
+      typical_means: mean stored value of each band over the dataset; their order tells swapped bands.
       mask_channels: what the mask channels `[T, M, side, side]` (uint8, percent) tell; empty where there is no mask.
       date_convention: what the stored `[year, day_of_year, hour]` refers to.
     """
@@ -48,13 +52,12 @@ class Modality:
     scale: float = 1.0
     offset: float = 0.0
     nodata: float | None = None
+    decibel: bool = False
+    quantum: float | None = None
+    value_range: tuple[float, ...] | None = None
+    typical_means: tuple[float, ...] | None = None
     mask_channels: tuple[str, ...] = ()
     date_convention: str = "UTC acquisition day, hour unknown (0)"
-
-    @property
-    def side(self) -> int:
-        """Stored pixels per side, frame included."""
-        return self.size + 2 * self.frame
 
     @property
     def pixels_can_be_missing(self) -> bool:
@@ -71,16 +74,22 @@ class Target:
       classes: names, in index order.
       field: record field it is derived from.
       missing_value: class value that is excluded from loss and metrics.
+      ignored: further stored class values that are excluded.
+      colours: one `#rrggbb` a class, as the dataset is usually shown.
       threshold: `multilabel` only: a class is present where its stored proportion exceeds this.
       size: `segment` only: pixels per side that cover the tile.
+      dtype: `segment` only: numpy dtype name of the stored classes.
     """
 
     kind: Literal["multilabel", "classif", "segment"]
     classes: tuple[str, ...]
     field: str
     missing_value: int = -1
+    ignored: tuple[int, ...] = ()
+    colours: tuple[str, ...] | None = None
     threshold: float = 0.0
     size: int | None = None
+    dtype: str = "uint8"
 
     @property
     def num_classes(self) -> int:
@@ -90,13 +99,29 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The sensor contract: written with the shards, carried in config, checkpoint and export (SPEC §9)."""
+    """The sensor contract: written with the shards, carried in config, checkpoint and export (SPEC §9).
+
+    Attributes:
+      name: of the dataset.
+      version: of the dataset as stored here.
+      tile_meters: side of a tile.
+      modalities: name → sensor.
+      targets: name → target.
+      blocks: a tile is stored as `blocks²` records, row major, so that a crop reads only the blocks it touches.
+    """
 
     name: str
     version: str
     tile_meters: float
     modalities: immutabledict[str, Modality]
     targets: immutabledict[str, Target]
+    blocks: int = 1
+
+    def stored_side(self, raster: Modality | Target) -> int:
+        """Returns the pixels per side of a raster in one record, frame included."""
+        frame = raster.frame if isinstance(raster, Modality) else 0
+        assert raster.size is not None, "rasters have a size"
+        return raster.size // self.blocks + 2 * frame
 
     @property
     def size_gcd(self) -> int:

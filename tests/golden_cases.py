@@ -62,6 +62,7 @@ class GoldenCase:
         return samples_from_batch(
             {
                 "inputs": inputs,
+                "base": {},
                 "valid": {name: jnp.ones((*inputs[name].shape[:2], 1, 1), bool) for name in names},
                 "dates": {name: jnp.asarray(self[f"batch/{name}_dates"]) for name in names},
                 "ref_date": jnp.asarray(self["batch/ref_date"][:, 0]),

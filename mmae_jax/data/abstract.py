@@ -16,7 +16,7 @@ def abstract_batch(experiment: spec.Experiment, batch_size: int) -> Batch:
     def leaf(dtype: str, *shape: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((batch_size, *shape), jnp.dtype(dtype))
 
-    batch = Batch(inputs={}, valid={}, dates={}, ref_date=leaf("int16", 3), targets={}, weight=leaf("float32"))
+    batch = Batch(inputs={}, base={}, valid={}, dates={}, ref_date=leaf("int16", 3), targets={}, weight=leaf("float32"))
     for name, modality_input in experiment.inputs.items():
         modality = experiment.dataset.modalities[name]
         side, num_dates = modality.size // grid * cells, modality_input.num_dates
@@ -24,9 +24,11 @@ def abstract_batch(experiment: spec.Experiment, batch_size: int) -> Batch:
         batch["inputs"][name] = leaf(modality.dtype, num_dates, len(modality_input.band_names), side, side)
         batch["valid"][name] = leaf("bool", num_dates, valid_side, valid_side)
         batch["dates"][name] = leaf("int16", num_dates, 3)
+        if modality.quantum is not None:
+            batch["base"][name] = leaf("float32")
     for name in experiment.targets:
         target = experiment.dataset.targets[name]
         side = (target.size or 0) // grid * cells
         shape = {"multilabel": (target.num_classes,), "classif": (), "segment": (side, side)}[target.kind]
-        batch["targets"][name] = leaf("int32", *shape)
+        batch["targets"][name] = leaf(target.dtype if target.kind == "segment" else "int32", *shape)
     return batch

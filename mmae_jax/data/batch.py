@@ -12,15 +12,17 @@ class Batch(TypedDict):
 
     Attributes:
       inputs: modality → `[B, D, C, h, w]`, native dtype (no cast, logarithm or scaling yet).
+      base: modality → float32 `[B]`, for those whose contract has a `quantum`: values are `base + quantum · inputs`.
       valid: modality → bool `[B, D, h, w]`, or `[B, D, 1, 1]` where the contract says that single pixels are never
         missing (`spec.Modality.pixels_can_be_missing`). A missing modality or date is False everywhere.
       dates: modality → int16 `[B, D, 3]`, `[year, day_of_year, hour]`; the reference date where the date is missing.
       ref_date: int16 `[B, 3]`.
-      targets: target → int32 `[B, classes]` (multilabel), `[B]` (classif), `[B, h, w]` (segment).
+      targets: target → int32 `[B, classes]` (multilabel), `[B]` (classif), or stored dtype `[B, h, w]` (segment).
       weight: float32 `[B]`; 1 for a sample, 0 for the padding that completes an evaluation batch.
     """
 
     inputs: dict[str, Any]
+    base: dict[str, Any]
     valid: dict[str, Any]
     dates: dict[str, Any]
     ref_date: Any

@@ -24,17 +24,15 @@ def fixed_crops_fit(repeats: int, grid: int, cells: int) -> bool:
     return (repeats - 1) * grid // repeats + cells <= grid
 
 
-def cut(raster: np.ndarray, start: Cell, cells: int, grid: int, size: int, frame: int = 0) -> np.ndarray:
-    """Returns the view `[..., cells·scale, cells·scale]` of a raster, `scale = size / grid`.
+def cut(raster: np.ndarray, start: Cell, cells: int, scale: int, frame: int = 0) -> np.ndarray:
+    """Returns the view `[..., cells·scale, cells·scale]` of a raster.
 
     Args:
-      raster: `[..., side, side]`, side = size + 2·frame.
+      raster: `[..., side, side]`.
       start: first row and column, in cells.
       cells: side of the crop, in cells.
-      grid: cells per side of the tile.
-      size: pixels per side of the tile.
-      frame: pixels stored around the tile.
+      scale: pixels per cell.
+      frame: pixels stored around the raster.
     """
-    scale = size // grid
     rows, columns = (slice(frame + first * scale, frame + (first + cells) * scale) for first in start)
     return raster[..., rows, columns]

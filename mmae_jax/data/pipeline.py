@@ -15,8 +15,8 @@ from absl import flags
 from mmae_jax import spec
 from mmae_jax.data import sample
 from mmae_jax.data.batch import Batch
-from mmae_jax.data.records import Record
 from mmae_jax.data.shards import Shards
+from mmae_jax.data.tiles import Tile
 
 
 class Batches:
@@ -126,15 +126,15 @@ def eval_batches(
     samples = (
         grain.MapDataset.source(shards.source(splits))
         .repeat()
-        .map_with_index(functools.partial(_eval_sample, experiment, shards.num_records(splits), num_samples))
+        .map_with_index(functools.partial(_eval_sample, experiment, shards.num_tiles(splits), num_samples))
     )
     host_batches = samples.batch(rows, drop_remainder=True)[host : num_batches * num_hosts : num_hosts]
     return _iterate(host_batches, experiment.data)
 
 
-def _eval_sample(experiment: spec.Experiment, num_records: int, num_samples: int, index: int, record: Record) -> Batch:
+def _eval_sample(experiment: spec.Experiment, num_tiles: int, num_samples: int, index: int, tile: Tile) -> Batch:
     """Returns sample `index`: all tiles' first fixed crop, then all their second …; weight 0 beyond the last."""
-    result = sample.eval_sample(experiment, record, index % num_samples // num_records)
+    result = sample.eval_sample(experiment, tile, index % num_samples // num_tiles)
     result["weight"] = np.float32(index < num_samples)
     return result
 

@@ -107,17 +107,17 @@ def _check(record: Record, dataset: spec.Dataset, fields: Mapping[str, Any]) -> 
             continue
         modality, stored = dataset.modalities[name], record[name]
         num_dates = len(stored["dates"])
-        side = (modality.side, modality.side)
+        side = (dataset.stored_side(modality),) * 2
         _expect(f"{name}.pixels", stored["pixels"], (num_dates, len(modality.bands), *side), modality.dtype)
         _expect(f"{name}.dates", stored["dates"], (num_dates, 3), "int16")
         if "mask" in stored:
             _expect(f"{name}.mask", stored["mask"], (num_dates, stored["mask"].shape[1], *side), "uint8")
     for target in dataset.targets.values():
         if target.field in fields:
-            shape = {"multilabel": (target.num_classes,), "classif": (), "segment": (target.size, target.size)}[
-                target.kind
-            ]
             found = np.shape(record[target.field])
+            shape: tuple[int, ...] = (target.num_classes,) if target.kind == "multilabel" else ()
+            if target.kind == "segment":
+                shape = (dataset.stored_side(target),) * 2
             if found != shape:
                 raise DataError(f"{target.field}: expected shape {shape}, found {found}")
 

@@ -1,4 +1,4 @@
-"""From a decoded record to a sample: crop, dates, augmentation, targets (SPEC §2)."""
+"""From a tile to a sample: crop, dates, augmentation, targets (SPEC §2)."""
 
 from __future__ import annotations
 
@@ -12,38 +12,44 @@ from mmae_jax import spec
 from mmae_jax.data import augment, crops, dates
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.records import Record
+from mmae_jax.data.tiles import Tile
 
 
 @dataclasses.dataclass(frozen=True)
 class _Draws:
     """What one sample draws: nothing where `rng` is None."""
 
-    start: crops.Cell
     flips: augment.Flips
     rng: np.random.Generator | None
     random_dates: bool
 
 
-def train_sample(experiment: spec.Experiment, record: Record, rng: np.random.Generator) -> Batch:
+def train_sample(experiment: spec.Experiment, tile: Tile, rng: np.random.Generator) -> Batch:
     """Returns a sample with random crop, dates, flips and transposition."""
     start = crops.random_start(rng, experiment.dataset.size_gcd, experiment.crop_cells)
     flips = augment.draw_flips(rng) if experiment.data.augment else augment.Flips(False, False, False)
-    return _sample(experiment, record, _Draws(start, flips, rng, experiment.data.random_dates))
+    record = tile.read(start, experiment.crop_cells)
+    return _sample(experiment, record, _Draws(flips, rng, experiment.data.random_dates))
 
 
-def eval_sample(experiment: spec.Experiment, record: Record, crop: int) -> Batch:
-    """Returns fixed crop number `crop` of the record, without any random draw."""
+def eval_sample(experiment: spec.Experiment, tile: Tile, crop: int) -> Batch:
+    """Returns fixed crop number `crop` of the tile, without any random draw."""
     start = crops.fixed_start(crop, experiment.data.repeats, experiment.dataset.size_gcd)
-    return _sample(experiment, record, _Draws(start, augment.Flips(False, False, False), None, False))
+    record = tile.read(start, experiment.crop_cells)
+    return _sample(experiment, record, _Draws(augment.Flips(False, False, False), None, False))
 
 
 def _sample(experiment: spec.Experiment, record: Record, draws: _Draws) -> Batch:
-    sample = Batch(inputs={}, valid={}, dates={}, ref_date=record["ref_date"], targets={}, weight=np.float32(1))
+    sample = Batch(
+        inputs={}, base={}, valid={}, dates={}, ref_date=record["ref_date"], targets={}, weight=np.float32(1)
+    )
     for name in experiment.inputs:
         pixels, taken, valid = _modality(experiment, name, record, draws)
         sample["inputs"][name], sample["dates"][name], sample["valid"][name] = pixels, taken, valid
+        if "base" in record[name]:
+            sample["base"][name] = np.float32(record[name]["base"])
     for name in experiment.targets:
-        sample["targets"][name] = _target(experiment, experiment.dataset.targets[name], record, draws)
+        sample["targets"][name] = _target(experiment.dataset.targets[name], record, draws)
     return sample
 
 
@@ -54,21 +60,18 @@ def _modality(
     modality, modality_input = experiment.dataset.modalities[name], experiment.inputs[name]
     stored: Mapping[str, Any] = record[name]
     num_dates, total = modality_input.num_dates, len(stored["pixels"])
-    pixels = _select_bands(
-        _cut(stored["pixels"], experiment, modality, draws), modality.bands, modality_input.band_names
-    )
+    pixels = _select_bands(stored["pixels"], modality.bands, modality_input.band_names)
     if total == 0:
         pixels = np.zeros((num_dates, *pixels.shape[1:]), pixels.dtype)
         present = pixels.shape[2:] if modality.pixels_can_be_missing else (1, 1)
         return pixels, np.tile(record["ref_date"], (num_dates, 1)), np.zeros((num_dates, *present), bool)
-    masks = stored.get("mask")
     selection = dates.select_dates(
         pixels,
         stored["dates"],
         num_dates,
         offset=_offset(total, num_dates, draws.rng),
         missing=dates.missing_values(pixels, modality.nodata),
-        masks=None if masks is None else _cut(masks, experiment, modality, draws),
+        masks=stored.get("mask"),
         mask_threshold=modality_input.mask_threshold,
         rng=draws.rng if draws.random_dates else None,
     )
@@ -79,15 +82,6 @@ def _modality(
         valid = augment.apply_flips(selection.valid, draws.flips)
         taken = np.where(observed, selection.dates, record["ref_date"])
     return augment.apply_flips(selection.pixels, draws.flips), taken, valid
-
-
-def _cut(
-    raster: np.ndarray, experiment: spec.Experiment, stored: spec.Modality | spec.Target, draws: _Draws
-) -> np.ndarray:
-    frame = stored.frame if isinstance(stored, spec.Modality) else 0
-    if stored.size is None:
-        raise spec.SpecError("size: expected the pixels per side of a segmentation target, found none")
-    return crops.cut(raster, draws.start, experiment.crop_cells, experiment.dataset.size_gcd, stored.size, frame)
 
 
 def _offset(total: int, num_dates: int, rng: np.random.Generator | None) -> int:
@@ -101,12 +95,12 @@ def _select_bands(pixels: np.ndarray, stored: tuple[str, ...], wanted: tuple[str
     return pixels if stored == wanted else pixels[:, [stored.index(band) for band in wanted]]
 
 
-def _target(experiment: spec.Experiment, target: spec.Target, record: Record, draws: _Draws) -> np.ndarray:
-    """Returns int32 classes `[classes]` (multilabel), `[]` (classif) or `[h, w]` (segment)."""
+def _target(target: spec.Target, record: Record, draws: _Draws) -> np.ndarray:
+    """Returns classes: int32 `[classes]` (multilabel) or `[]` (classif), stored dtype `[h, w]` (segment)."""
     stored = np.asarray(record[target.field])
     if target.kind == "multilabel":
         present = np.where(np.isnan(stored), target.missing_value, stored > target.threshold)
         return present.astype(np.int32)
     if target.kind == "classif":
         return stored.astype(np.int32)
-    return augment.apply_flips(_cut(stored, experiment, target, draws), draws.flips).astype(np.int32)
+    return augment.apply_flips(stored, draws.flips)

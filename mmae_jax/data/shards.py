@@ -12,6 +12,7 @@ from etils import epath
 from mmae_jax import contract, spec
 from mmae_jax.data import crops
 from mmae_jax.data.records import DataError, Records, ShardFile
+from mmae_jax.data.tiles import Tiles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,25 +29,33 @@ class Shards:
     experiment: spec.Experiment
     files: dict[str, tuple[ShardFile, ...]]
 
-    def num_records(self, splits: Sequence[str]) -> int:
+    def num_tiles(self, splits: Sequence[str]) -> int:
         """Returns the number of tiles in `splits` together."""
-        return sum(file.take for split in splits for file in self._files(split))
+        return sum(file.take for split in splits for file in self._files(split)) // self.experiment.dataset.blocks**2
 
     def num_samples(self, splits: Sequence[str]) -> int:
         """Returns the number of samples of an epoch: tiles · repeats² (SPEC §2.1)."""
-        return self.num_records(splits) * self.experiment.data.repeats**2
+        return self.num_tiles(splits) * self.experiment.data.repeats**2
 
     def has_samples(self, split: str) -> bool:
         """Returns whether there is such a split and it holds records."""
-        return split in self.files and self.num_records((split,)) > 0
+        return split in self.files and self.num_tiles((split,)) > 0
 
-    def source(self, splits: Sequence[str]) -> Records:
+    def source(self, splits: Sequence[str]) -> Tiles:
+        """Returns the tiles of `splits`, one split after the other.
+
+        Raises:
+          DataError: there is no such split, or it is empty.
+        """
+        return Tiles(self.records(splits), self.experiment.dataset)
+
+    def records(self, splits: Sequence[str]) -> Records:
         """Returns the records of `splits`, one split after the other, with the fields the experiment needs.
 
         Raises:
           DataError: there is no such split, or it is empty.
         """
-        if not self.num_records(splits):
+        if not self.num_tiles(splits):
             raise DataError(f"{self.directory}: split {', '.join(splits)} holds no records")
         files = [file for split in splits for file in self._files(split)]
         return Records(self.directory, files, self.experiment.dataset, needed_fields(self.experiment))
@@ -62,6 +71,8 @@ def needed_fields(experiment: spec.Experiment) -> dict[str, Any]:
     fields: dict[str, Any] = {"name": True, "ref_date": True}
     for name, modality_input in experiment.inputs.items():
         fields[name] = {"pixels": True, "dates": True}
+        if experiment.dataset.modalities[name].quantum is not None:
+            fields[name]["base"] = True
         if experiment.dataset.modalities[name].mask_channels and modality_input.mask_threshold < 100:
             fields[name]["mask"] = True
     return fields | {experiment.dataset.targets[name].field: True for name in experiment.targets}

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from mmae_jax.data.batch import Batch
 from mmae_jax.models.resize import resize
-from mmae_jax.spec import Experiment, Input
+from mmae_jax.spec import Experiment
 
 LOG_FLOOR = 1e-10
 ELEVATION_FACTOR = 30
@@ -41,7 +41,7 @@ class Samples:
 def samples_from_batch(batch: Batch, experiment: Experiment) -> Samples:
     """Returns the model inputs of a batch."""
     interpolate = experiment.model.interpolate
-    pixels = {name: _scale(batch["inputs"][name], modality) for name, modality in experiment.inputs.items()}
+    pixels = {name: _values(batch, name, experiment) for name in experiment.inputs}
     valid = {name: batch["valid"][name] for name in experiment.inputs}
     for name, modality in experiment.inputs.items():
         pixels[name] = resize(pixels[name], modality.image_size, interpolate)
@@ -54,8 +54,11 @@ def samples_from_batch(batch: Batch, experiment: Experiment) -> Samples:
     return Samples(pixels, valid, dates, batch["ref_date"])
 
 
-def _scale(values: jax.Array, modality: Input) -> jax.Array:
-    values = values.astype(jnp.float32)
+def _values(batch: Batch, name: str, experiment: Experiment) -> jax.Array:
+    values = batch["inputs"][name].astype(jnp.float32)
+    modality, quantum = experiment.inputs[name], experiment.dataset.modalities[name].quantum
+    if quantum is not None:
+        values = batch["base"][name][:, None, None, None, None] + quantum * values
     if modality.log_scale:
         values = jnp.log(jnp.maximum(values, LOG_FLOOR))
     return values / modality.norm_fac

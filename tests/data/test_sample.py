@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 from mmae_jax.data import augment, crops, sample
+from mmae_jax.data.tiles import Tile
 
 EXPERIMENT = example.experiment()
+
+
+def as_tile(record):
+    return Tile([record], EXPERIMENT.dataset, 0)
 
 
 def scenes(result):
@@ -24,7 +29,7 @@ def scenes(result):
 @pytest.mark.parametrize("seed", range(8))
 def test_training_shows_one_place_in_one_orientation_in_every_raster(seed):
     record = example.record(seed)
-    result = sample.train_sample(EXPERIMENT, record, np.random.default_rng(seed))
+    result = sample.train_sample(EXPERIMENT, as_tile(record), np.random.default_rng(seed))
     shown = scenes(result)
     assert shown["aerial"].shape == (4, 4)
     for name in ("s1", "cover"):
@@ -42,7 +47,8 @@ def test_training_reaches_every_crop_and_every_orientation():
             views[turned.T.tobytes()] = (row, column)
     rng = np.random.default_rng(0)
     seen = {
-        scenes(sample.train_sample(EXPERIMENT, record, rng))["cover"].astype(np.uint8).tobytes() for _ in range(1500)
+        scenes(sample.train_sample(EXPERIMENT, as_tile(record), rng))["cover"].astype(np.uint8).tobytes()
+        for _ in range(1500)
     }
     assert seen == views.keys()
     assert len(views) == 25 * 8
@@ -52,7 +58,7 @@ def test_evaluation_shows_the_fixed_crops_row_major():
     record = example.record(3)
     tile = record["cover"][::2, ::2]
     for index, (row, column) in enumerate(itertools.product((0, 4), repeat=2)):
-        shown = scenes(sample.eval_sample(EXPERIMENT, record, index))
+        shown = scenes(sample.eval_sample(EXPERIMENT, as_tile(record), index))
         for name, scene in shown.items():
             np.testing.assert_array_equal(scene, tile[row : row + 4, column : column + 4], name)
 
@@ -78,7 +84,7 @@ def test_a_frame_around_the_tile_is_never_shown():
     record["aerial"]["pixels"][..., [0, 1, -2, -1], :] = 255
     record["aerial"]["pixels"][..., :, [0, 1, -2, -1]] = 255
     whole = dataclasses.replace(EXPERIMENT, data=dataclasses.replace(EXPERIMENT.data, crop_meters=None, repeats=1))
-    result = sample.eval_sample(whole, record, 0)
+    result = sample.eval_sample(whole, as_tile(record), 0)
     assert result["inputs"]["aerial"].shape == (1, 3, 32, 32)
     assert result["inputs"]["aerial"].max() < 255
 
@@ -103,7 +109,7 @@ def test_valid_turns_with_its_pixels():
     record["s1"]["pixels"][:, :, :4, 2:7] = np.nan  # as many dates as bins: nothing is chosen, everything is filled
     experiment = dataclasses.replace(EXPERIMENT, data=dataclasses.replace(EXPERIMENT.data, crop_meters=None, repeats=1))
     for seed in range(8):
-        result = sample.train_sample(experiment, record, np.random.default_rng(seed))
+        result = sample.train_sample(experiment, as_tile(record), np.random.default_rng(seed))
         cells = result["targets"]["cover"][::2, ::2]
         missing = set(record["cover"][::2, ::2][:4, 2:7].ravel().tolist())
         np.testing.assert_array_equal(result["valid"]["s1"][0], ~np.isin(cells, list(missing)))
@@ -111,7 +117,7 @@ def test_valid_turns_with_its_pixels():
 
 def test_bands_are_taken_by_name_in_the_order_of_the_input():
     record = example.record(0)
-    result = sample.eval_sample(EXPERIMENT, record, 0)
+    result = sample.eval_sample(EXPERIMENT, as_tile(record), 0)
     np.testing.assert_array_equal(result["inputs"]["aerial"][0], record["aerial"]["pixels"][0, [1, 0, 2], 2:18, 2:18])
 
 
@@ -119,13 +125,13 @@ def test_eligible_depends_on_used_bands_only():
     record = example.record(0, num_s1=2)
     record["s1"]["pixels"][:, 1] = np.nan
     inputs = EXPERIMENT.inputs | {"s1": dataclasses.replace(EXPERIMENT.inputs["s1"], bands=(("vv",),))}
-    result = sample.eval_sample(dataclasses.replace(EXPERIMENT, inputs=inputs), record, 0)
+    result = sample.eval_sample(dataclasses.replace(EXPERIMENT, inputs=inputs), as_tile(record), 0)
     assert result["valid"]["s1"].all()
 
 
 def test_a_missing_modality_is_zero_invalid_and_dated_with_the_reference():
     record = example.record(0, num_s2=0)
-    result = sample.train_sample(EXPERIMENT, record, np.random.default_rng(0))
+    result = sample.train_sample(EXPERIMENT, as_tile(record), np.random.default_rng(0))
     assert result["inputs"]["s2"].shape == (3, 2, 4, 4)
     assert result["inputs"]["s2"].dtype == np.uint16
     assert not result["inputs"]["s2"].any()
@@ -139,14 +145,14 @@ def test_a_missing_modality_is_zero_invalid_and_dated_with_the_reference():
 def test_a_missing_modality_without_missing_pixels_keeps_the_short_valid():
     record = example.record(0)
     record["aerial"] = {"pixels": record["aerial"]["pixels"][:0], "dates": record["aerial"]["dates"][:0]}
-    result = sample.eval_sample(EXPERIMENT, record, 0)
+    result = sample.eval_sample(EXPERIMENT, as_tile(record), 0)
     assert result["valid"]["aerial"].tolist() == [[[False]]]
 
 
 def test_a_date_without_any_pixel_is_missing():
     record = example.record(0, num_s1=2)
     record["s1"]["pixels"][1] = np.nan
-    result = sample.eval_sample(EXPERIMENT, record, 0)
+    result = sample.eval_sample(EXPERIMENT, as_tile(record), 0)
     assert result["valid"]["s1"].all(axis=(1, 2)).tolist() == [True, False]
     np.testing.assert_array_equal(result["dates"]["s1"], [record["s1"]["dates"][0], record["ref_date"]])
 
@@ -154,9 +160,10 @@ def test_a_date_without_any_pixel_is_missing():
 def test_proportions_become_classes_and_nan_the_missing_value():
     record = example.record(0)
     record["proportions"] = np.array([0.07, 0.0701, np.nan], np.float32)
-    result = sample.eval_sample(EXPERIMENT, record, 0)
+    result = sample.eval_sample(EXPERIMENT, as_tile(record), 0)
     assert result["targets"]["species"].tolist() == [0, 1, -1]
-    assert {target.dtype for target in result["targets"].values()} == {np.dtype(np.int32)}
+    dtypes = {name: target.dtype.name for name, target in result["targets"].items()}
+    assert dtypes == {"species": "int32", "main": "int32", "cover": "uint8"}
 
 
 def test_dates_are_not_random_if_switched_off_but_their_offset_is():
@@ -166,7 +173,7 @@ def test_dates_are_not_random_if_switched_off_but_their_offset_is():
         data=dataclasses.replace(EXPERIMENT.data, random_dates=False, augment=False, crop_meters=None, repeats=1),
     )
     drawn = {
-        tuple(sample.train_sample(fixed, record, np.random.default_rng(seed))["dates"][name][:, 1].tolist())
+        tuple(sample.train_sample(fixed, as_tile(record), np.random.default_rng(seed))["dates"][name][:, 1].tolist())
         for seed in range(30)
         for name in ("s1", "s2")
     }

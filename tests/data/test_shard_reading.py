@@ -33,13 +33,13 @@ def names(records):
 
 
 def test_splits_are_read_one_after_the_other(folder):
-    source = shards.open_shards(example.experiment(folder)).source(("val", "train"))
+    source = shards.open_shards(example.experiment(folder)).records(("val", "train"))
     assert names(source[index] for index in range(len(source))) == [f"tile_{seed}" for seed in (5, 6, 0, 1, 2, 3, 4)]
 
 
 def test_a_record_comes_back_as_written_with_only_the_needed_fields(folder):
     experiment = dataclasses.replace(example.experiment(folder), targets=("main",))
-    found, written = shards.open_shards(experiment).source(("train",))[4], example.record(4)
+    found, written = shards.open_shards(experiment).records(("train",))[4], example.record(4)
     assert found.keys() == {"name", "ref_date", "aerial", "s2", "s1", "main"}
     for modality in ("aerial", "s2", "s1"):
         assert found[modality].keys() == written[modality].keys()
@@ -51,18 +51,18 @@ def test_a_record_comes_back_as_written_with_only_the_needed_fields(folder):
 def test_masks_that_are_switched_off_are_not_decoded(folder):
     experiment = example.experiment(folder)
     inputs = experiment.inputs | {"s2": dataclasses.replace(experiment.inputs["s2"], mask_threshold=100.0)}
-    found = shards.open_shards(dataclasses.replace(experiment, inputs=inputs)).source(("train",))[0]
+    found = shards.open_shards(dataclasses.replace(experiment, inputs=inputs)).records(("train",))[0]
     assert found["s2"].keys() == {"pixels", "dates"}
 
 
 def test_a_missing_modality_has_no_dates(folder):
-    record = shards.open_shards(example.experiment(folder)).source(("val",))[1]
+    record = shards.open_shards(example.experiment(folder)).records(("val",))[1]
     assert record["s2"]["pixels"].shape == (0, 2, 8, 8)
     assert record["s2"]["mask"].shape[0] == 0
 
 
 def test_records_travel_to_other_processes(folder):
-    source = shards.open_shards(example.experiment(folder)).source(("train",))
+    source = shards.open_shards(example.experiment(folder)).records(("train",))
     source[0]
     copy = pickle.loads(pickle.dumps(source))
     assert names([copy[3]]) == ["tile_3"]
@@ -70,7 +70,7 @@ def test_records_travel_to_other_processes(folder):
 
 def test_samples_are_tiles_times_crops(folder):
     opened = shards.open_shards(example.experiment(folder))
-    assert opened.num_records(("train", "val")) == 7
+    assert opened.num_tiles(("train", "val")) == 7
     assert opened.num_samples(("train",)) == 20
 
 
@@ -99,7 +99,7 @@ def test_another_contract_is_refused_with_the_field_and_both_values(folder):
 
 def test_an_unknown_split_is_named_with_those_there_are(folder):
     with pytest.raises(DataError, match=r"no split 'test'; found .*train"):
-        shards.open_shards(example.experiment(folder)).source(("train", "test"))
+        shards.open_shards(example.experiment(folder)).records(("train", "test"))
 
 
 def test_crops_that_leave_the_tile_are_refused(folder):
@@ -110,7 +110,7 @@ def test_crops_that_leave_the_tile_are_refused(folder):
 def test_a_truncated_shard_is_named_with_its_record(damaged):
     path = next(damaged.glob("*train*-00001-of*"))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    source = shards.open_shards(example.experiment(damaged)).source(("train",))
+    source = shards.open_shards(example.experiment(damaged)).records(("train",))
     source[0]
     with pytest.raises(DataError, match=r"train.array_record-00001-of-00002: record 1: cannot be read"):
         source[4]
@@ -121,7 +121,7 @@ def test_a_flipped_byte_is_found(damaged):
     content = bytearray(path.read_bytes())
     content[5000] ^= 0xFF
     path.write_bytes(content)
-    source = shards.open_shards(example.experiment(damaged)).source(("train",))
+    source = shards.open_shards(example.experiment(damaged)).records(("train",))
     with pytest.raises(DataError, match=r"train.array_record-00000-of-00002: record \d: cannot be read"):
         [source[index] for index in range(3)]
 
@@ -129,7 +129,7 @@ def test_a_flipped_byte_is_found(damaged):
 def test_a_shard_of_another_size_than_listed_is_found(damaged):
     first, second = sorted(damaged.glob("*train*"))
     shutil.copy(second, first)
-    source = shards.open_shards(example.experiment(damaged)).source(("train",))
+    source = shards.open_shards(example.experiment(damaged)).records(("train",))
     with pytest.raises(DataError, match=r"00000-of-00002: record 2: cannot be read"):
         source[2]
 
@@ -140,7 +140,7 @@ def test_a_shape_that_contradicts_the_contract_names_modality_expected_and_found
     aerial = dataclasses.replace(example.DATASET.modalities["aerial"], size=30)
     modalities = immutabledict(example.DATASET.modalities | {"aerial": aerial})
     changed = dataclasses.replace(experiment, dataset=dataclasses.replace(example.DATASET, modalities=modalities))
-    source = dataclasses.replace(opened, experiment=changed).source(("train",))
+    source = dataclasses.replace(opened, experiment=changed).records(("train",))
     message = r"record 0 \(tile_0\): aerial.pixels: expected uint8 \[1, 3, 34, 34\], found uint8 \[1, 3, 36, 36\]"
     with pytest.raises(DataError, match=message):
         source[0]

@@ -12,6 +12,7 @@ from data_prep.treesatai_ts import CONTRACT
 from mmae_jax import spec
 from mmae_jax.data import dates, pipeline, sample, shards
 from mmae_jax.data.abstract import abstract_batch
+from mmae_jax.data.tiles import Tile
 
 BANDS = {name: (modality.bands,) for name, modality in CONTRACT.modalities.items()}
 INPUTS = immutabledict(
@@ -20,6 +21,10 @@ INPUTS = immutabledict(
     s1_asc=spec.Input(BANDS["s1_asc"], image_size=6, patch_size=2, num_dates=4, norm_fac=5, log_scale=True),
     s1_des=spec.Input(BANDS["s1_des"], image_size=6, patch_size=2, num_dates=4, norm_fac=5, log_scale=True),
 )
+
+
+def as_tile(record):
+    return Tile([record], CONTRACT, 0)
 
 
 def treesat(directory):
@@ -54,7 +59,7 @@ def experiment(tmp_path_factory, real_treesat_dir):
 def case(request, experiment, golden_dir):
     """A stored record, and the reference's sample of it."""
     golden = np.load(golden_dir / f"reader_treesatai_ts_{request.param}.npz")
-    return shards.open_shards(experiment).source((request.param,))[0], golden
+    return shards.open_shards(experiment).records((request.param,))[0], golden
 
 
 def values(pixels, name):
@@ -93,7 +98,7 @@ def test_for_one_offset_the_chosen_dates_and_values_are_the_reference_s(case, na
 
 def test_aerial_dates_and_targets_are_the_reference_s(case, experiment):
     record, golden = case
-    ours = sample.eval_sample(experiment, record, 0)
+    ours = sample.eval_sample(experiment, as_tile(record), 0)
     np.testing.assert_allclose(values(ours["inputs"]["aerial"], "aerial"), golden["aerial"], atol=1e-6)
     np.testing.assert_array_equal(ours["dates"]["aerial"], golden["aerial_dates"])
     np.testing.assert_array_equal(ours["ref_date"], golden["ref_date"][0])
@@ -106,7 +111,7 @@ def test_random_dates_are_dates_the_rules_allow(case, experiment):
     clear = ~(record["s2"]["mask"] > 0).any(axis=(1, 2, 3))
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        drawn = sample.train_sample(dataclasses.replace(experiment, targets=()), record, rng)
+        drawn = sample.train_sample(dataclasses.replace(experiment, targets=()), as_tile(record), rng)
         total = len(clear)
         for offset in range(dates.num_offsets(total, 16)):
             members = dates.bin_members(total, 16, offset)
