@@ -1,0 +1,114 @@
+"""Which tiles belong to train, val and test: the csv files that the datasets with published splits have in common.
+
+They are named `{split}[_{version}][_filtered_{percent}][_fold_{fold}].csv`, in this order; the options chosen apply to
+all three splits. Those of the published experiments are in the Hugging Face repository IGNF/MAESTRO_FLAIR-HUB_base.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from data_prep.errors import DataPrepError
+
+SPLITS = ("train", "val", "test")
+
+PUBLISHED_IN = "Hugging Face, IGNF/MAESTRO_FLAIR-HUB_base/dataset_splits"
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitFiles:
+    """One choice among the published splits of a dataset; what is None adds nothing to the file names.
+
+    Attributes:
+      version: of the dataset, e.g. `flair2`.
+      filter_percent: share of the training tiles that is kept, in percent.
+      fold: of a cross-validation.
+    """
+
+    version: str | None = None
+    filter_percent: int | None = None
+    fold: int | None = None
+
+    def name(self, split: str) -> str:
+        """Returns the file name of one split."""
+        parts = [split]
+        if self.version is not None:
+            parts.append(self.version)
+        if self.filter_percent is not None:
+            parts.append(f"filtered_{self.filter_percent}")
+        if self.fold is not None:
+            parts.append(f"fold_{self.fold}")
+        return "_".join(parts) + ".csv"
+
+    def paths(self, directory: Path) -> dict[str, Path]:
+        """Returns the file of each split in `directory`, whether or not it exists."""
+        return {split: directory / self.name(split) for split in SPLITS}
+
+    def present(self, directory: Path) -> bool:
+        """Returns whether all splits are in `directory`."""
+        return all(path.exists() for path in self.paths(directory).values())
+
+    def require(self, directory: Path, published_folder: str, otherwise: str = "") -> dict[str, Path]:
+        """Returns the file of each split.
+
+        Args:
+          directory: where they must be.
+          published_folder: of the dataset in `PUBLISHED_IN`, e.g. `PASTIS-HD`.
+          otherwise: what the user can do without them, e.g. `or choose the dataset's own folds with --fold=1 … 5`.
+
+        Raises:
+          DataPrepError: files are absent; names them, where they are published, and `otherwise`.
+        """
+        paths = self.paths(directory)
+        absent = [path.name for path in paths.values() if not path.exists()]
+        if absent:
+            way_out = f", {otherwise}" if otherwise else ""
+            raise DataPrepError(
+                f"{directory}: no {', '.join(absent)}; copy them from {PUBLISHED_IN}/{published_folder}{way_out}"
+            )
+        return paths
+
+
+def read_column(path: Path, column: str) -> list[str]:
+    """Returns the values of one column of a csv file with a header line, separated by `,` or `;`.
+
+    Raises:
+      DataPrepError: the file cannot be read, lacks the column, holds no tile, or one twice.
+    """
+    values = [row[column] for row in read_rows(path, column)]
+    seen: set[str] = set()
+    for number, value in enumerate(values, 1):
+        if not value or value in seen:
+            what = "twice" if value else "without a value"
+            raise DataPrepError(f"{path}: tile {number}: {column}: expected each tile once, found {value!r} {what}")
+        seen.add(value)
+    return values
+
+
+def read_rows(path: Path, *columns: str) -> list[Mapping[str, str]]:
+    """Returns the lines of a csv file with a header line, by column name; separated by `,` or `;`.
+
+    Raises:
+      DataPrepError: the file cannot be read, lacks one of `columns`, a line has another length, or there is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        header, *lines = [line for line in csv.reader(text.splitlines(), delimiter=_delimiter(text)) if line] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataPrepError(f"{path}: cannot be read ({error})") from error
+    for column in columns:
+        if column not in header:
+            raise DataPrepError(f"{path}: expected a column {column}, found {', '.join(header) or 'none'}")
+    if not lines:
+        raise DataPrepError(f"{path}: expected at least one tile, found none")
+    for number, line in enumerate(lines, 1):
+        if len(line) != len(header):
+            raise DataPrepError(f"{path}: tile {number}: expected {len(header)} values, found {len(line)}")
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def _delimiter(text: str) -> str:
+    return ";" if ";" in text.partition("\n")[0] else ","
