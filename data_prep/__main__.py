@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from data_prep import treesatai_ts
+from data_prep.arguments import path, positive
 from data_prep.errors import DataPrepError
 from data_prep.prepare import prepare
+from data_prep.shards import Source
 from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
 
-SOURCES = {"treesatai_ts": treesatai_ts.SOURCE}
 INTERRUPTED = 130
+
+
+class SourceOptions(Protocol):
+    """A dataset with options of its own: its module."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Adds the options."""
+
+    def source(self, options: argparse.Namespace) -> Source:
+        """Returns what they choose."""
+
+
+class Synthetic(Protocol):
+    """Writes made-up raw data in the layout of one dataset: a module of `data_prep.synthetic`."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Adds options of its own, keyword arguments of `write`."""
+
+    @property
+    def write(self) -> Callable[..., None]:
+        """Writes `tiles` made-up tiles of `seed` to the new folder `out_dir`."""
+
+
+SOURCES: Mapping[str, Source | SourceOptions] = {
+    "treesatai_ts": treesatai_ts,
+}
+SYNTHETIC: Mapping[str, Synthetic] = {
+    "treesatai_ts": synthetic_treesatai_ts,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,23 +70,28 @@ def _parser() -> argparse.ArgumentParser:
         _add_prepare(commands.add_parser(name, help=f"prepare {name}", allow_abbrev=False), name)
     synthetic = commands.add_parser("synthetic", help="write raw data of a made-up landscape", allow_abbrev=False)
     datasets = synthetic.add_subparsers(required=True, metavar="dataset")
-    _add_synthetic(datasets.add_parser("treesatai_ts", help="in the layout of TreeSatAI-TS", allow_abbrev=False))
+    for name in SYNTHETIC:
+        _add_synthetic(datasets.add_parser(name, help=f"in the layout of {name}", allow_abbrev=False), name)
     return parser
 
 
 def _add_prepare(parser: argparse.ArgumentParser, dataset: str) -> None:
-    parser.add_argument("--raw_dir", type=_path, required=True, help="folder of the published files")
-    parser.add_argument("--out_dir", type=_path, required=True, help="new folder for the shards")
-    parser.add_argument("--num_shards", type=_positive, help="shards per split (default: of about 256 MiB)")
+    parser.add_argument("--raw_dir", type=path, required=True, help="folder of the published files")
+    parser.add_argument("--out_dir", type=path, required=True, help="new folder for the shards")
+    parser.add_argument("--num_shards", type=positive, help="shards per split (default: of about 256 MiB)")
     parser.add_argument("--seed", type=int, default=0, help="of the order of the tiles")
-    parser.add_argument("--processes", type=_positive, default=1, help="local worker processes")
+    parser.add_argument("--processes", type=positive, default=1, help="local worker processes")
     parser.add_argument("--strict", action="store_true", help="stop at the first tile that cannot be used")
+    source = SOURCES[dataset]
+    if not isinstance(source, Source):
+        source.add_arguments(parser)
     parser.set_defaults(run=lambda options: _prepare(dataset, options))
 
 
 def _prepare(dataset: str, options: argparse.Namespace) -> None:
+    source = SOURCES[dataset]
     summaries = prepare(
-        SOURCES[dataset],
+        source if isinstance(source, Source) else source.source(options),
         options.raw_dir,
         options.out_dir,
         num_shards=options.num_shards,
@@ -67,29 +102,16 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
     print("\n".join(map(str, summaries)))
 
 
-def _add_synthetic(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out_dir", type=_path, required=True, help="new folder for the raw files")
-    parser.add_argument("--tiles", type=_positive, default=240, help="tiles: 2/3 train, 1/6 val, 1/6 test")
+def _add_synthetic(parser: argparse.ArgumentParser, dataset: str) -> None:
+    parser.add_argument("--out_dir", type=path, required=True, help="new folder for the raw files")
+    parser.add_argument("--tiles", type=positive, default=240, help="in all splits together")
     parser.add_argument("--seed", type=int, default=0, help="of the landscape")
-    parser.add_argument("--s2_dates", type=_positive, default=40, help="Sentinel-2 dates per tile, ± 25 %%")
-    parser.add_argument("--s1_dates", type=_positive, default=35, help="Sentinel-1 dates per tile and orbit, ± 25 %%")
-    parser.set_defaults(run=_synthetic)
+    SYNTHETIC[dataset].add_arguments(parser)
+    parser.set_defaults(run=lambda options: _synthetic(dataset, options))
 
 
-def _synthetic(options: argparse.Namespace) -> None:
-    synthetic_treesatai_ts.write(
-        options.out_dir, tiles=options.tiles, seed=options.seed, s2_dates=options.s2_dates, s1_dates=options.s1_dates
-    )
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser()  # which the shell does not do after "="
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive whole number, found {text!r}")
-    return int(text)
+def _synthetic(dataset: str, options: argparse.Namespace) -> None:
+    SYNTHETIC[dataset].write(**{name: value for name, value in vars(options).items() if name != "run"})
 
 
 if __name__ == "__main__":

@@ -63,11 +63,12 @@ class SplitFiles:
           DataPrepError: files are absent; names them, where they are published, and `otherwise`.
         """
         paths = self.paths(directory)
-        absent = [path.name for path in paths.values() if not path.exists()]
+        absent = [path for path in paths.values() if not path.exists()]
         if absent:
+            others = "".join(f", nor {path.name}" for path in absent[1:])
             way_out = f", {otherwise}" if otherwise else ""
             raise DataPrepError(
-                f"{directory}: no {', '.join(absent)}; copy them from {PUBLISHED_IN}/{published_folder}{way_out}"
+                f"{absent[0]}: not found{others}; published in {PUBLISHED_IN}/{published_folder}{way_out}"
             )
         return paths
 

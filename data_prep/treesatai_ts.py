@@ -6,8 +6,10 @@ al. 2024, arXiv 2404.08351): `aerial/*.tif`, `sentinel-ts/*.h5`, and the splits 
 
 from __future__ import annotations
 
+import argparse
 import csv
 import dataclasses
+import functools
 from pathlib import Path
 
 import h5py
@@ -16,13 +18,15 @@ import rasterio
 from immutabledict import immutabledict
 
 from data_prep import dates
+from data_prep.arguments import add_filter_percent
 from data_prep.errors import DataPrepError, TileError
 from data_prep.raw import expect, naming_errors, read_array
 from data_prep.records import Record
 from data_prep.shards import Source
+from data_prep.splits import SplitFiles
 from mmae_jax.spec import Dataset, Modality, Target
 
-SPLITS = ("train", "val", "test")
+PUBLISHED_SPLITS = "TreeSatAI-TS"
 
 GENERA = (
     *("Betula", "Cleared", "Quercus", "Larix", "Fraxinus", "Alnus", "Pseudotsuga", "Prunus"),
@@ -88,13 +92,13 @@ class Tile:
         return Path(self.aerial).stem
 
 
-def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
+def list_tiles(splits: SplitFiles, raw_dir: Path) -> dict[str, list[Tile]]:
     """Returns the tiles of each split, in the order of its csv.
 
     Raises:
       DataPrepError: a csv is absent or empty, its columns differ from `CSV_COLUMNS`, or a value cannot be read.
     """
-    return {split: _read_csv(raw_dir / f"{split}.csv") for split in SPLITS}
+    return {split: _read_csv(path) for split, path in splits.require(raw_dir, PUBLISHED_SPLITS).items()}
 
 
 def _read_csv(path: Path) -> list[Tile]:
@@ -207,10 +211,17 @@ def _read_series(file: h5py.File, key: str, path: Path, modality: Modality) -> t
     return pixels, days
 
 
-SOURCE = Source(
-    contract=CONTRACT,
-    target_fields={"proportions": ((len(GENERA),), "float32")},
-    record_bytes=500_000,
-    list_tiles=list_tiles,
-    read_tile=read_tile,
-)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that only this dataset has."""
+    add_filter_percent(parser)
+
+
+def source(options: argparse.Namespace) -> Source:
+    """Returns the dataset with the splits that `options` choose."""
+    return Source(
+        contract=CONTRACT,
+        target_fields={"proportions": ((len(GENERA),), "float32")},
+        record_bytes=500_000,
+        list_tiles=functools.partial(list_tiles, SplitFiles(filter_percent=options.filter_percent)),
+        read_tile=read_tile,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import dataclasses
 import datetime
@@ -15,6 +16,7 @@ import rasterio
 from rasterio.crs import CRS
 from tqdm import tqdm
 
+from data_prep.arguments import positive
 from data_prep.errors import DataPrepError
 from data_prep.prepare import refuse_existing
 from data_prep.synthetic.landscape import SIDE, Forest, grow, observe_optical, observe_radar, photograph
@@ -71,6 +73,12 @@ class _Site:
     @property
     def csv_line(self) -> list[str]:
         return [self.aerial, self.sentinel, f"{self.year}0701", *(f"{value:.5f}" for value in self.proportions)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that only this dataset has."""
+    parser.add_argument("--s2_dates", type=positive, default=40, help="Sentinel-2 dates per tile, ± 25 %%")
+    parser.add_argument("--s1_dates", type=positive, default=35, help="Sentinel-1 dates per tile and orbit, ± 25 %%")
 
 
 def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int, s1_dates: int) -> None:
