@@ -124,11 +124,11 @@ def check_experiment(experiment: spec.Experiment) -> None:
 
 
 def _check_input(name: str, modality_input: spec.Input, dataset: spec.Dataset) -> None:
-    if name not in dataset.modalities:
-        raise SpecError(
-            f"inputs.{name}: no such modality in {dataset.name}; expected one of {', '.join(dataset.modalities)}"
-        )
-    stored = dataset.modalities[name].bands
+    modality = modality_input.stored_as or name
+    if modality not in dataset.modalities:
+        field = f"inputs.{name}.stored_as: {modality!r}" if modality_input.stored_as else f"inputs.{name}"
+        raise SpecError(f"{field}: no such modality in {dataset.name}; expected one of {', '.join(dataset.modalities)}")
+    stored = dataset.modalities[modality].bands
     for band in modality_input.band_names:
         if band not in stored:
             raise SpecError(

@@ -135,6 +135,8 @@ class Dataset:
 class Input:
     """How an experiment uses one modality.
 
+    Several inputs may read one stored modality, e.g. an aerial image at two resolutions.
+
     Attributes:
       bands: token band groups, each a tuple of contract band names; one group = joint token (SPEC §1).
       image_size: pixels per side after resizing.
@@ -147,6 +149,7 @@ class Input:
       mask_threshold: a pixel is masked where a mask channel exceeds this (percent); 100 or more switches masks off.
       name_group: modalities of one group are encoded together in fusion mode `group`; own name if None.
       name_embed: modalities that share patch embedding and pixel projection; own name if None.
+      stored_as: the modality of the dataset that is read; own name if None.
     """
 
     bands: tuple[tuple[str, ...], ...]
@@ -160,6 +163,7 @@ class Input:
     mask_threshold: float = 0.0
     name_group: str | None = None
     name_embed: str | None = None
+    stored_as: str | None = None
 
     @property
     def grid(self) -> int:
@@ -363,6 +367,14 @@ class Experiment:
     def phase(self, name: str) -> Phase:
         """Returns the settings of the phase called `name`."""
         return {"pretrain": self.pretrain, "probe": self.probe, "finetune": self.finetune}[name]
+
+    def modality_name(self, name: str) -> str:
+        """Returns the name of the stored modality that the input called `name` reads."""
+        return self.inputs[name].stored_as or name
+
+    def modality(self, name: str) -> Modality:
+        """Returns the sensor contract of the input called `name`."""
+        return self.dataset.modalities[self.modality_name(name)]
 
     @property
     def crop_cells(self) -> int:

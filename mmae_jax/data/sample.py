@@ -46,8 +46,8 @@ def _sample(experiment: spec.Experiment, record: Record, draws: _Draws) -> Batch
     for name in experiment.inputs:
         pixels, taken, valid = _modality(experiment, name, record, draws)
         sample["inputs"][name], sample["dates"][name], sample["valid"][name] = pixels, taken, valid
-        if "base" in record[name]:
-            sample["base"][name] = np.float32(record[name]["base"])
+        if (base := record[experiment.modality_name(name)].get("base")) is not None:
+            sample["base"][name] = np.float32(base)
     for name in experiment.targets:
         sample["targets"][name] = _target(experiment.dataset.targets[name], record, draws)
     return sample
@@ -56,9 +56,9 @@ def _sample(experiment: spec.Experiment, record: Record, draws: _Draws) -> Batch
 def _modality(
     experiment: spec.Experiment, name: str, record: Record, draws: _Draws
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns pixels `[D, C, h, w]`, dates `[D, 3]` and valid `[D, h, w]` or `[D, 1, 1]` of one modality."""
-    modality, modality_input = experiment.dataset.modalities[name], experiment.inputs[name]
-    stored: Mapping[str, Any] = record[name]
+    """Returns pixels `[D, C, h, w]`, dates `[D, 3]` and valid `[D, h, w]` or `[D, 1, 1]` of one input."""
+    modality, modality_input = experiment.modality(name), experiment.inputs[name]
+    stored: Mapping[str, Any] = record[experiment.modality_name(name)]
     num_dates, total = modality_input.num_dates, len(stored["pixels"])
     pixels = _select_bands(stored["pixels"], modality.bands, modality_input.band_names)
     if total == 0:

@@ -70,11 +70,12 @@ def needed_fields(experiment: spec.Experiment) -> dict[str, Any]:
     """Returns the record fields an experiment reads, nested names with leaves True."""
     fields: dict[str, Any] = {"name": True, "ref_date": True}
     for name, modality_input in experiment.inputs.items():
-        fields[name] = {"pixels": True, "dates": True}
-        if experiment.dataset.modalities[name].quantum is not None:
-            fields[name]["base"] = True
-        if experiment.dataset.modalities[name].mask_channels and modality_input.mask_threshold < 100:
-            fields[name]["mask"] = True
+        modality = experiment.modality(name)
+        parts = fields.setdefault(experiment.modality_name(name), {"pixels": True, "dates": True})
+        if modality.quantum is not None:
+            parts["base"] = True
+        if modality.mask_channels and modality_input.mask_threshold < 100:
+            parts["mask"] = True
     return fields | {experiment.dataset.targets[name].field: True for name in experiment.targets}
 
 

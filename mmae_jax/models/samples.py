@@ -56,7 +56,7 @@ def samples_from_batch(batch: Batch, experiment: Experiment) -> Samples:
 
 def _values(batch: Batch, name: str, experiment: Experiment) -> jax.Array:
     values = batch["inputs"][name].astype(jnp.float32)
-    modality, quantum = experiment.inputs[name], experiment.dataset.modalities[name].quantum
+    modality, quantum = experiment.inputs[name], experiment.modality(name).quantum
     if quantum is not None:
         values = batch["base"][name][:, None, None, None, None] + quantum * values
     if modality.log_scale:
