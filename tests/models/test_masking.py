@@ -18,6 +18,8 @@ SIGMAS = 4.5
 MASK = spec.Mask(ratio=0.625, bands=0.25)
 # More structured tokens than are masked, most of the time.
 CROWDED = spec.Mask(ratio=0.25, mod=0.5, dates=0.5, loc=0.5)
+# Everything would be structured in half of the draws: they are drawn again.
+REDRAWN = spec.Mask(ratio=0.75, mod=0, dates=0.6, loc=0.4)
 
 
 class Draws:
@@ -54,6 +56,16 @@ def crowded():
 @pytest.fixture(scope="module")
 def crowded_masks(crowded):
     return crowded.all_there()
+
+
+@pytest.fixture(scope="module")
+def redrawn():
+    return Draws(REDRAWN, ("s1_asc",), fusion="mod")
+
+
+@pytest.fixture(scope="module")
+def redrawn_masks(redrawn):
+    return redrawn.all_there()
 
 
 @pytest.mark.parametrize(("tokens", "expected"), [(2, 2), (6, 4), (10, 8), (225, 169), (144, 108), (72, 54), (9, 7)])
@@ -93,7 +105,10 @@ def test_kept_tokens_are_the_visible_ones_in_order(group_masks):
         np.testing.assert_array_equal(mask.kept_index, positions)
 
 
-@pytest.fixture(scope="module", params=[("group", "s2"), ("group", "s1"), ("crowded", "s2"), ("crowded", "s1")])
+@pytest.fixture(
+    scope="module",
+    params=[("group", "s2"), ("group", "s1"), ("crowded", "s2"), ("crowded", "s1"), ("redrawn", "s1_asc")],
+)
 def statistics(request):
     kind, sequence = request.param
     draws = request.getfixturevalue(kind)
@@ -204,9 +219,11 @@ def test_another_group_changes_nothing(group_masks):
     np.testing.assert_array_equal(found.masked, group_masks["s1"].masked[:5])
 
 
-def test_modalities_are_drawn_independently(group_masks):
-    asc, des = np.split(group_masks["s1"].masked, 2, axis=1)
-    assert (asc != des).any(axis=1).mean() > 0.9
+def test_modalities_are_drawn_independently():
+    draws = Draws(spec.Mask(ratio=0.5, mod=0, dates=0, loc=0), ("s1_asc", "s1_des"), fusion="mod")
+    masks = draws.all_there()
+    for token in range(8):
+        assert_rate(masks["s1_asc"].masked[:, token] & masks["s1_des"].masked[:, token], 0.25, token)
 
 
 def test_missing_modality_equals_never_having_had_it(group):
