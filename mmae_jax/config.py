@@ -194,6 +194,8 @@ def _check_target(name: str, experiment: spec.Experiment) -> None:
     if name not in dataset.targets:
         raise SpecError(f"targets: no target {name!r} in {dataset.name}; expected some of {', '.join(dataset.targets)}")
     target = dataset.targets[name]
+    if target.pixel_values is not None:
+        _check_pixel_values(name, target, dataset)
     if target.kind != "segment":
         return
     if model.ref_input is None or target.size is None:
@@ -204,6 +206,21 @@ def _check_target(name: str, experiment: spec.Experiment) -> None:
         raise SpecError(
             f"model.ref_input: expected a grid that divides the {size} pixels of target {name}, "
             f"found {grid} of {model.ref_input}"
+        )
+
+
+def _check_pixel_values(name: str, target: spec.Target, dataset: spec.Dataset) -> None:
+    assert target.pixel_values is not None
+    if target.kind != "multilabel" or len(target.pixel_values) != target.num_classes:
+        raise SpecError(
+            f"dataset.targets.{name}.pixel_values: expected one value for each of the {target.num_classes} classes "
+            f"of a multilabel target, found {len(target.pixel_values)} of a {target.kind} target"
+        )
+    rasters = [other.field for other in dataset.targets.values() if other.kind == "segment"]
+    if target.field not in rasters:
+        raise SpecError(
+            f"dataset.targets.{name}.field: expected that of a segment target ({', '.join(rasters) or 'none'}), "
+            f"found {target.field}"
         )
 
 

@@ -77,6 +77,8 @@ class Target:
       ignored: further stored class values that are excluded.
       colours: one `#rrggbb` a class, as the dataset is usually shown.
       threshold: `multilabel` only: a class is present where its stored proportion exceeds this.
+      pixel_values: `multilabel` only, where `field` is that of a `segment` target: the stored value of each class; a
+        class is present where a pixel of the crop has its value.
       size: `segment` only: pixels per side that cover the tile.
       dtype: `segment` only: numpy dtype name of the stored classes.
     """
@@ -88,6 +90,7 @@ class Target:
     ignored: tuple[int, ...] = ()
     colours: tuple[str, ...] | None = None
     threshold: float = 0.0
+    pixel_values: tuple[int, ...] | None = None
     size: int | None = None
     dtype: str = "uint8"
 

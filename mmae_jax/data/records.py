@@ -113,7 +113,7 @@ def _check(record: Record, dataset: spec.Dataset, fields: Mapping[str, Any]) -> 
         if "mask" in stored:
             _expect(f"{name}.mask", stored["mask"], (num_dates, stored["mask"].shape[1], *side), "uint8")
     for target in dataset.targets.values():
-        if target.field in fields:
+        if target.field in fields and target.pixel_values is None:
             found = np.shape(record[target.field])
             shape: tuple[int, ...] = (target.num_classes,) if target.kind == "multilabel" else ()
             if target.kind == "segment":

@@ -98,6 +98,8 @@ def _select_bands(pixels: np.ndarray, stored: tuple[str, ...], wanted: tuple[str
 def _target(target: spec.Target, record: Record, draws: _Draws) -> np.ndarray:
     """Returns classes: int32 `[classes]` (multilabel) or `[]` (classif), stored dtype `[h, w]` (segment)."""
     stored = np.asarray(record[target.field])
+    if target.pixel_values is not None:
+        return np.isin(target.pixel_values, stored).astype(np.int32)
     if target.kind == "multilabel":
         present = np.where(np.isnan(stored), target.missing_value, stored > target.threshold)
         return present.astype(np.int32)

@@ -7,10 +7,12 @@ import example_dataset as example
 import numpy as np
 import pytest
 
+from mmae_jax import spec
 from mmae_jax.data import augment, crops, sample
 from mmae_jax.data.tiles import Tile
 
 EXPERIMENT = example.experiment()
+DATASET = EXPERIMENT.dataset
 
 
 def as_tile(record):
@@ -164,6 +166,17 @@ def test_proportions_become_classes_and_nan_the_missing_value():
     assert result["targets"]["species"].tolist() == [0, 1, -1]
     dtypes = {name: target.dtype.name for name, target in result["targets"].items()}
     assert dtypes == {"species": "int32", "main": "int32", "cover": "uint8"}
+
+
+def test_classes_of_the_crop_are_those_of_its_pixels():
+    record = example.record(0)
+    shown = spec.Target("multilabel", ("a", "b", "c"), "cover", pixel_values=(7, 200, int(record["cover"][0, 0])))
+    dataset = dataclasses.replace(DATASET, targets=DATASET.targets | {"shown": shown})
+    experiment = dataclasses.replace(EXPERIMENT, dataset=dataset, targets=("cover", "shown"))
+    for crop in range(4):
+        targets = sample.eval_sample(experiment, Tile([record], dataset, 0), crop)["targets"]
+        assert targets["shown"].tolist() == [int((targets["cover"] == value).any()) for value in shown.pixel_values]
+        assert targets["shown"].dtype == np.int32
 
 
 def test_dates_are_not_random_if_switched_off_but_their_offset_is():
