@@ -93,7 +93,7 @@ def main(argv: Sequence[str]) -> None:
     show_messages()
     try:
         export(_WORKDIR.value, _OUT.value, _PHASE.value, _AVERAGED.value)
-    except SpecError as error:
+    except (SpecError, OSError) as error:
         sys.exit(f"error: {error}")
 
 

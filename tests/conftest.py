@@ -5,10 +5,14 @@ import os
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import pytest
+
+from mmae_jax import spec
+from tests import runs
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -49,3 +53,24 @@ def _data_prep(*arguments: str) -> None:
     from data_prep.__main__ import main
 
     assert main(arguments) == 0
+
+
+@pytest.fixture(scope="session")
+def quick_compilation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is compiled from now on is not optimised, which takes half the time and changes no behaviour."""
+    with runs.quick_compilation(tmp_path_factory.mktemp("compiled")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_experiment(synthetic_shards: Path, quick_compilation: None) -> spec.Experiment:
+    """Two modalities, 3 steps an epoch, 2 epochs a phase."""
+    return runs.tiny(synthetic_shards)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_experiment: spec.Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `tiny_experiment` through all phases; not to be written to."""
+    workdir = tmp_path_factory.mktemp("finished") / "run"
+    runs.run(tiny_experiment, workdir)
+    return workdir

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import math
+from collections.abc import Iterator
 from typing import Any, Self
 
 import jax
@@ -15,7 +17,7 @@ from flax import nnx
 from mmae_jax import config, parallel
 from mmae_jax.contract import differences
 from mmae_jax.models.params import abstract_model
-from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec import PHASES, Experiment, SpecError
 from mmae_jax.train.state import Program, TrainState, abstract_state, named, unnamed
 
 policies = ocp.training.preservation_policies
@@ -23,6 +25,10 @@ policies = ocp.training.preservation_policies
 # What may change between an interrupted run and its continuation: it moves or watches the computation, not more.
 FREE_FIELDS = ("data.dir", "data.workers", "data.prefetch", "mesh", "logging", "phases")
 PACKAGES = ("mmae_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain")
+
+
+class CheckpointError(SpecError):
+    """A checkpoint cannot be written, read or used; the message names its folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +56,17 @@ class Checkpoints:
     """The checkpoints of one phase, by step; a context manager that ends with everything written."""
 
     def __init__(self, directory: epath.PathLike, experiment: Experiment, phase: str) -> None:
-        """Opens or begins `directory`.
+        """Opens or begins `directory`; one without a complete checkpoint is begun anew.
 
         Raises:
-          SpecError: it holds checkpoints of another experiment; the message names the fields.
+          CheckpointError: it holds checkpoints of another experiment; the message names the fields.
         """
         self.directory = epath.Path(directory)
-        self._experiment = experiment
+        if _has_steps(self.directory):
+            check_same_experiment(self.directory, experiment, phase, trains=True)
+        elif jax.process_index() == 0 and (self.directory / "metadata").exists():
+            # It says whose checkpoints these are, and may be torn: Orbax writes it in place.
+            (self.directory / "metadata").rmtree()
         monitored = experiment.phase(phase).monitor is not None
         latest = policies.LatestN(experiment.logging.keep_checkpoints)
         best = policies.BestN(
@@ -73,27 +83,13 @@ class Checkpoints:
             },
             cleanup_tmp_directories=True,
         )
-        self._check_same_experiment(phase)
-
-    def _check_same_experiment(self, phase: str) -> None:
-        stored = self._checkpointer.root_metadata().custom_metadata["experiment"]
-        others = tuple(name for name in ("pretrain", "probe", "finetune") if name != phase)
-        lines = [
-            line
-            for line in differences(stored, config.to_plain(self._experiment))
-            if not line.startswith((*FREE_FIELDS, *others))
-        ]
-        if lines:
-            raise SpecError(
-                f"{self.directory}: holds checkpoints of another experiment, choose another workdir\n  "
-                + "\n  ".join(lines)
-            )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._checkpointer.close()
+        with _naming(self.directory, "cannot be written"):
+            self._checkpointer.close()
 
     @property
     def latest_step(self) -> int | None:
@@ -103,38 +99,74 @@ class Checkpoints:
 
     def progress(self, step: int) -> Progress:
         """Returns the progress stored with the checkpoint of `step`."""
-        return Progress(**self._checkpointer.metadata(step).custom_metadata["progress"])
+        with _reading(self.directory / str(step)):
+            return Progress(**self._checkpointer.metadata(step).custom_metadata["progress"])
 
     def save(self, step: int, state: TrainState, progress: Progress) -> None:
-        """Starts saving `state` (waits for the previous save); it is picked up once it is complete."""
+        """Starts saving `state` (waits for the previous save); it is picked up once it is complete.
+
+        Raises:
+          CheckpointError: this or the previous save fails; complete checkpoints stay.
+        """
         metrics = {"monitor": progress.best} if progress.best_step == step else None
-        self._checkpointer.save_async(
-            step, named(state), metrics=metrics, custom_metadata={"progress": dataclasses.asdict(progress)}
-        )
+        with _naming(self.directory, "cannot be written"):
+            self._checkpointer.save_async(
+                step, named(state), metrics=metrics, custom_metadata={"progress": dataclasses.asdict(progress)}
+            )
 
     def wait(self) -> None:
-        """Returns when everything is written."""
-        self._checkpointer.wait()
+        """Returns when everything is written; raises as `save`."""
+        with _naming(self.directory, "cannot be written"):
+            self._checkpointer.wait()
 
     def restore(self, step: int, program: Program, mesh: jax.sharding.Mesh) -> TrainState:
-        """Returns the state of `step`, each leaf read where it stays on `mesh`."""
+        """Returns the state of `step`, each leaf read where it stays on `mesh`.
+
+        Raises:
+          CheckpointError: it is damaged.
+        """
         abstract = abstract_state(program, mesh)
-        return unnamed(self._checkpointer.load(step, named(abstract)), abstract)
+        with _reading(self.directory / str(step)):
+            return unnamed(self._checkpointer.load(step, named(abstract)), abstract)
+
+
+def check_same_experiment(directory: epath.PathLike, experiment: Experiment, phase: str, *, trains: bool) -> None:
+    """Stops where checkpoints belong to another experiment.
+
+    Args:
+      directory: checkpoints of `phase`.
+      experiment: what will use them.
+      phase: theirs.
+      trains: whether `experiment` trains this phase, so that the phase's own settings count, too.
+
+    Raises:
+      CheckpointError: the message names the fields and both values.
+    """
+    others = tuple(name for name in PHASES if name != phase or not trains)
+    lines = [
+        line
+        for line in differences(config.to_plain(experiment), config.to_plain(open_experiment(directory)))
+        if not line.startswith((*FREE_FIELDS, *(f"{name}." for name in others)))
+    ]
+    if lines:
+        raise CheckpointError(
+            f"{directory}: holds checkpoints of another experiment, choose another workdir\n  " + "\n  ".join(lines)
+        )
 
 
 def open_experiment(directory: epath.PathLike) -> Experiment:
     """Returns the experiment whose checkpoints are in `directory` (of a phase).
 
     Raises:
-      SpecError: there are none.
+      CheckpointError: there are none, or what describes them is damaged.
     """
     directory = epath.Path(directory)
-    if not directory.exists():
-        raise SpecError(f"{directory}: no checkpoints there")
-    with ocp.training.Checkpointer(directory) as checkpointer:
+    if not _has_steps(directory):
+        raise CheckpointError(f"{directory}: no checkpoints there")
+    with _reading(directory), ocp.training.Checkpointer(directory) as checkpointer:
         stored: Any = checkpointer.root_metadata().custom_metadata
     if not stored or "experiment" not in stored:
-        raise SpecError(f"{directory}: no checkpoints of mmae_jax there")
+        raise CheckpointError(f"{directory}: no checkpoints of mmae_jax there")
     return config.experiment_from_config(stored["experiment"])
 
 
@@ -149,16 +181,46 @@ def load_params(
       experiment: what they belong to.
       mesh: where they will stay.
       averaged: take the moving average of what the phase trained.
+
+    Raises:
+      CheckpointError: it is damaged, or holds other parameters than those of `experiment`.
     """
     abstract = abstract_model(experiment)[1]
     sharding = parallel.shardings(abstract, mesh)
     abstract = jax.tree.map(lambda a, s: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=s), abstract, sharding)
     path = epath.Path(directory) / str(step)
     names = named(abstract)
-    stored = ocp.metadata(path).metadata
-    source = {name: f"ema.{name}" if averaged and f"ema.{name}" in stored else f"params.{name}" for name in names}
-    context = ocp.Context()
-    context.pytree.loading.partial_load = True
-    with context:
-        leaves = ocp.load(path, {source[name]: leaf for name, leaf in names.items()})
+    with _reading(path):
+        stored = ocp.metadata(path).metadata
+        source = {name: f"ema.{name}" if averaged and f"ema.{name}" in stored else f"params.{name}" for name in names}
+        found = {
+            name.removeprefix("params."): leaf.shape for name, leaf in stored.items() if name.startswith("params.")
+        }
+        lines = differences({name: leaf.shape for name, leaf in names.items()}, found)
+        if lines:
+            raise CheckpointError(f"{path}: holds parameters of another model\n  " + "\n  ".join(lines))
+        context = ocp.Context()
+        context.pytree.loading.partial_load = True
+        with context:
+            leaves = ocp.load(path, {source[name]: leaf for name, leaf in names.items()})
     return unnamed({name: leaves[source[name]] for name in names}, abstract)
+
+
+def _has_steps(directory: epath.Path) -> bool:
+    return directory.is_dir() and any(path.name.isdigit() for path in directory.iterdir())
+
+
+def _reading(path: epath.Path) -> contextlib.AbstractContextManager[None]:
+    return _naming(path, "cannot be read, it is damaged or incomplete; delete it to go on from what is before it")
+
+
+@contextlib.contextmanager
+def _naming(path: epath.Path, problem: str) -> Iterator[None]:
+    """Orbax and TensorStore raise what not, often without the folder."""
+    try:
+        yield
+    except SpecError:
+        raise
+    except Exception as error:
+        text = next(iter(str(error).splitlines()), "")[:300]
+        raise CheckpointError(f"{path}: {problem} ({type(error).__name__}: {text})") from error

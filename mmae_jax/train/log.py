@@ -21,6 +21,8 @@ from etils import epath
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from mmae_jax.spec import SpecError
+
 METRICS_FILE = "metrics.jsonl"
 
 
@@ -50,7 +52,7 @@ class RunLog:
           enabled: whether to write at all; true on one host only.
 
         Raises:
-          ValueError: a line of `metrics.jsonl` other than the last cannot be read.
+          SpecError: a line of `metrics.jsonl` other than the last cannot be read.
         """
         self._phase = phase
         self._enabled = enabled
@@ -152,7 +154,7 @@ def read_entries(workdir: epath.PathLike) -> list[dict[str, Any]]:
     """Returns the entries of `metrics.jsonl` in order; none if there is no file. A torn last line is left out.
 
     Raises:
-      ValueError: another line cannot be read; the message names it.
+      SpecError: another line cannot be read; the message names it.
     """
     return _read(epath.Path(workdir) / METRICS_FILE)
 
@@ -165,7 +167,7 @@ def _read(file: epath.Path) -> list[dict[str, Any]]:
             entries.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number < len(lines):
-                raise ValueError(f"{file}, line {number}: expected a JSON object, found {line[:80]!r}") from error
+                raise SpecError(f"{file}, line {number}: expected a JSON object, found {line[:80]!r}") from error
     return entries
 
 

@@ -12,7 +12,7 @@ from flax import nnx
 from mmae_jax import parallel
 from mmae_jax.data.shards import open_shards
 from mmae_jax.spec import PHASES, Experiment
-from mmae_jax.train.checkpoint import load_params
+from mmae_jax.train.checkpoint import check_same_experiment, load_params
 from mmae_jax.train.initial import load_initial
 from mmae_jax.train.phase import PhaseRun
 from mmae_jax.train.result import read_result
@@ -32,6 +32,10 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     for phase in experiment.phases:
         parallel.check_batch(f"{phase}.batch_size", experiment.phase(phase).batch_size, mesh)
         shards.source(experiment.phase(phase).train_splits)
+    for phase in PHASES:
+        if read_result(workdir, phase) is not None:
+            trains = phase in experiment.phases
+            check_same_experiment(workdir / phase / "checkpoints", experiment, phase, trains=trains)
     for phase in experiment.phases:
         if read_result(workdir, phase) is not None:
             logging.info("%s is finished, see %s", phase, workdir / phase)

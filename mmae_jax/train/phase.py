@@ -27,7 +27,7 @@ FIGURE_EPOCHS = 5
 
 
 class DivergedError(RuntimeError):
-    """The loss is not finite; the message names phase, step and modality or target."""
+    """The loss is not finite; the message names phase, step, modality or target, and the last good checkpoint."""
 
 
 class PhaseRun:
@@ -75,11 +75,11 @@ class PhaseRun:
                 state, scalars = train_step(self.program, state, batch)
                 step += 1
                 # Numbers of the previous step are read while the device works on this one.
-                self._log_step(pending, meter, log)
+                self._log_step(pending, meter, log, checkpoints)
                 pending = (step, scalars)
                 epoch_ends = step % self.steps_per_epoch == 0
                 if epoch_ends or step % self.experiment.logging.checkpoint_every_steps == 0:
-                    self._log_step(pending, meter, log)
+                    self._log_step(pending, meter, log, checkpoints)
                     pending = None
                     if epoch_ends:
                         state, progress = self._end_epoch(state, progress, step, log)
@@ -91,23 +91,31 @@ class PhaseRun:
         patience = self.settings.patience
         return patience is not None and progress.epochs_without_improvement >= patience
 
-    def _log_step(self, pending: tuple[int, dict[str, jax.Array]] | None, meter: Meter, log: RunLog) -> None:
+    def _log_step(
+        self, pending: tuple[int, dict[str, jax.Array]] | None, meter: Meter, log: RunLog, checkpoints: Checkpoints
+    ) -> None:
         if pending is None:
             return
         step, scalars = pending[0], {name: float(value) for name, value in pending[1].items()}
         meter.step()
         log.progress(step)
-        self._check_finite(step, scalars)
+        self._check_finite(step, scalars, checkpoints)
         if step % self.experiment.logging.every_steps == 0 or step == self.program.total_steps:
             log.scalars(step, self._epoch(step), "train", scalars, meter.read())
 
     def _epoch(self, step: int) -> int:
         return -(-step // self.steps_per_epoch)
 
-    def _check_finite(self, step: int, scalars: dict[str, float]) -> None:
+    def _check_finite(self, step: int, scalars: dict[str, float], checkpoints: Checkpoints) -> None:
         bad = [name.removeprefix("loss/") for name, value in scalars.items() if not np.isfinite(value)]
-        if bad:
-            raise DivergedError(f"{self.phase}, step {step}: not finite: {', '.join(bad)}")
+        if not bad:
+            return
+        checkpoints.wait()
+        latest = checkpoints.latest_step
+        before = (
+            "no checkpoint before it" if latest is None else f"last checkpoint {checkpoints.directory / str(latest)}"
+        )
+        raise DivergedError(f"{self.phase}, step {step}: not finite: {', '.join(bad)}; {before}")
 
     def _end_epoch(self, state: TrainState, progress: Progress, step: int, log: RunLog) -> tuple[TrainState, Progress]:
         state = update_average(self.program, state)

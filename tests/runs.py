@@ -1,0 +1,192 @@
+"""Whole training runs that take seconds, in this process on one device or by the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+from flax import nnx
+
+from mmae_jax import config, parallel, spec
+from mmae_jax import main as command
+from mmae_jax.evaluate import Evaluation
+from mmae_jax.metrics import Scores
+from mmae_jax.models.params import abstract_model, by_path, from_paths
+from mmae_jax.train import loop
+from mmae_jax.train import phase as phase_module
+from mmae_jax.train.checkpoint import Checkpoints
+from mmae_jax.train.result import read_result
+from mmae_jax.train.state import Program, TrainState, named
+from tests.train import tiny_config
+
+CONFIG = Path(tiny_config.__file__)
+ROOT = CONFIG.parents[2]
+BIAS = ("heads", "treesat_mlc_thresh", "linear", "bias")
+STEPS = {"pretrain": 6, "probe": 6, "finetune": 6}
+
+
+def tiny(shards: Path, inputs: tuple[str, ...] = ("s2", "s1_asc"), **changes: Any) -> spec.Experiment:
+    """Returns the experiment of `tiny_config`; `changes` sets config fields by dotted name (`__` for the dot)."""
+    fields = tiny_config.get_config()
+    fields.inputs = {name: fields.inputs[name] for name in inputs}
+    fields.data.dir = str(shards)
+    with fields.ignore_type():
+        fields.update_from_flattened_dict({name.replace("__", "."): value for name, value in changes.items()})
+    return config.experiment_from_config(fields)
+
+
+def one_device() -> jax.sharding.Mesh:
+    return parallel.make_mesh(spec.Mesh(), jax.devices()[:1])
+
+
+def only_one_device(patch: pytest.MonkeyPatch) -> None:
+    first = jax.devices()[:1]
+    patch.setattr(jax, "devices", lambda *_: first)
+
+
+def run(experiment: spec.Experiment, workdir: Path) -> None:
+    """Runs all phases on one device."""
+    with pytest.MonkeyPatch.context() as patch:
+        only_one_device(patch)
+        loop.run(experiment, workdir)
+
+
+def main(workdir: Path, *arguments: str) -> str:
+    """Trains by the command line, in this process; returns the message with which it exits, empty where it is done."""
+    with pytest.MonkeyPatch.context() as patch:
+        only_one_device(patch)
+        return parsed(command.main, f"--config={CONFIG}", f"--workdir={workdir}", *arguments)
+
+
+def parsed(entry_point: Any, *arguments: str) -> str:
+    """Calls a command line's `main` with parsed flags; returns the message with which it exits."""
+    flags.FLAGS.unparse_flags()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["program", *arguments])  # where overrides of config fields are looked up
+            entry_point(flags.FLAGS(sys.argv))
+    except SystemExit as end:
+        return str(end.code)  # a message means exit code 1
+    finally:
+        for override in [name for name in flags.FLAGS if name.startswith("config.")]:
+            delattr(flags.FLAGS, override)  # each is defined when it is parsed
+        flags.FLAGS.unparse_flags()
+        flags.FLAGS.mark_as_parsed()
+    return ""
+
+
+def state_of(experiment: spec.Experiment, workdir: Path, phase: str, step: int | None = None) -> TrainState:
+    """Returns the state in a checkpoint, the chosen one of a finished phase by default."""
+    result = read_result(workdir, phase)
+    step = step if step is not None else result.step if result else None
+    program = Program(experiment, phase, STEPS[phase])
+    with Checkpoints(workdir / phase / "checkpoints", experiment, phase) as checkpoints:
+        step = checkpoints.latest_step if step is None else step
+        assert step is not None
+        return checkpoints.restore(step, program, one_device())
+
+
+def arrays(tree: Any) -> dict[str, np.ndarray]:
+    return {name: np.asarray(leaf) for name, leaf in named(tree).items()}
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    """Asserts that all leaves agree bit by bit."""
+    found, expected = arrays(found), arrays(expected)
+    assert list(found) == list(expected)
+    different = [name for name in found if found[name].tobytes() != expected[name].tobytes()]
+    assert not different
+
+
+def training_process(workdir: Path, cache: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Starts `python -m mmae_jax.main` on one device; compiled programs are kept in `cache`."""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    command_line = [sys.executable, "-m", "mmae_jax.main", f"--config={CONFIG}", f"--workdir={workdir}", *arguments]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command_line, cwd=ROOT, env=environment, **streams | options)
+
+
+@contextlib.contextmanager
+def quick_compilation(cache: Path) -> Iterator[None]:
+    """Compiles without optimisation, each program once."""
+    from jax.experimental.compilation_cache import compilation_cache
+
+    settings = {
+        "jax_disable_most_optimizations": (True, False),
+        "jax_compilation_cache_dir": (str(cache), None),
+        "jax_persistent_cache_min_compile_time_secs": (0.0, 1.0),
+    }
+    for name, (value, _) in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield
+    for name, (_, default) in settings.items():
+        jax.config.update(name, default)
+    compilation_cache.reset_cache()
+
+
+def replaced(experiment: spec.Experiment, phase: str, **changes: Any) -> spec.Experiment:
+    """Returns the experiment with changed settings of a phase."""
+    return dataclasses.replace(experiment, **{phase: dataclasses.replace(experiment.phase(phase), **changes)})
+
+
+class Scripted(pytest.MonkeyPatch):
+    """Replaces training and evaluation by something quick with known results, so that what is around them is tested.
+
+    Each step adds 1 to the bias of the head; an evaluation after step s yields `scores[s]`.
+    """
+
+    def __init__(self, scores: Mapping[int, float] = types.MappingProxyType({})) -> None:
+        super().__init__()
+        self.scores, self.losses, self.stop_before = scores, {}, None
+        self.setattr(phase_module, "train_step", self._train_step)
+        self.setattr(phase_module, "evaluate", self._evaluate)
+        self.setattr(phase_module, "update_average", lambda program, state: state)
+        self.setattr(phase_module.figures, "write_reconstructions", lambda *_: None)
+        self.setattr(phase_module.figures, "write_scores", lambda *_: None)
+        self.setattr(phase_module.report, "save_png", lambda *_: None)
+        self.setattr(loop, "new_params", lambda experiment, mesh: constant_params(experiment, mesh))
+        only_one_device(self)
+
+    def _train_step(self, program: Program, state: TrainState, batch: Any) -> tuple[TrainState, dict[str, Any]]:
+        step = int(state.step) + 1
+        if step == self.stop_before:
+            raise KeyboardInterrupt
+        flat = by_path(state.params)
+        flat[BIAS] = flat[BIAS] + 1
+        return dataclasses.replace(
+            state, step=jax.device_put(np.int32(step), state.step.sharding), params=from_paths(flat, state.params)
+        ), {"loss": 1.0, "loss/s1_asc": 1.0} | self.losses.get(step, {})
+
+    def _evaluate(self, program: Program, state: TrainState, *_: Any) -> Evaluation:
+        value = self.scores.get(int(state.step), 0.0)
+        scores = Scores({"weighted_f1": value}, {}, np.zeros(0), np.zeros(0))
+        return Evaluation(0.0, {}, {"treesat_mlc_thresh": scores})
+
+
+def constant_params(experiment: spec.Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
+    """Returns parameters that are 0, quickly."""
+    _, abstract = abstract_model(experiment)
+    zeros = {path: np.zeros(leaf.shape, leaf.dtype) for path, leaf in by_path(abstract).items()}
+    return jax.device_put(from_paths(zeros, abstract), parallel.shardings(abstract, mesh))
+
+
+def steps_done(state: TrainState | nnx.State) -> float:
+    """Returns how many scripted steps made these parameters."""
+    return float(by_path(state.params if isinstance(state, TrainState) else state)[BIAS][0])
