@@ -309,6 +309,8 @@ class Data:
       repeats: fixed crops per side and tile in evaluation; an epoch is tiles · repeats² samples.
       random_dates: training draws dates at random within a bin.
       augment: training flips and transposes at random.
+      allow: differences accepted knowingly: dotted names of contract fields (`modalities.s2.scale`), and bands whose
+        values look wrong (`values.s2.B04`).
     """
 
     dir: str
@@ -318,6 +320,7 @@ class Data:
     repeats: int = 1
     random_dates: bool = True
     augment: bool = True
+    allow: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

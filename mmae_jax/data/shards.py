@@ -96,7 +96,17 @@ def open_shards(experiment: spec.Experiment) -> Shards:
     directory = epath.Path(experiment.data.dir)
     if not directory.is_dir():
         raise DataError(f"data.dir: {directory} is not a folder; write shards with `python -m data_prep`")
-    contract.check_contract(experiment.dataset, contract.read_contract(directory), directory)
+    contract.check_contract(experiment.dataset, contract.read_contract(directory), directory, experiment.data.allow)
+    return Shards(str(directory), experiment, shard_files(directory))
+
+
+def shard_files(directory: epath.PathLike) -> dict[str, tuple[ShardFile, ...]]:
+    """Returns split → its files, as the metadata of a folder of shards list them.
+
+    Raises:
+      DataError: the metadata cannot be read, or a file is not there.
+    """
+    directory = epath.Path(directory)
     try:
         splits = tfds.builder_from_directory(directory).info.splits
     except Exception as error:
@@ -106,7 +116,7 @@ def open_shards(experiment: spec.Experiment) -> Shards:
     for file in (file for split_files in files.values() for file in split_files):
         if epath.Path(file.filename).name not in present:
             raise DataError(f"{file.filename}: not found, though the metadata of {directory} list it")
-    return Shards(str(directory), experiment, files)
+    return files
 
 
 def _shard_file(instruction: Any) -> ShardFile:

@@ -43,7 +43,8 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
         result = read_result(source, phase)
         if result is not None:
             checkpoints = source / phase / "checkpoints"
-            check_contract(experiment.dataset, open_experiment(checkpoints).dataset, checkpoints)
+            stored = open_experiment(checkpoints).dataset
+            check_contract(experiment.dataset, stored, checkpoints, experiment.data.allow)
             return load_params(checkpoints, result.step, experiment, mesh, averaged=False)
     raise SpecError(
         f"init_from: expected a workdir with a finished phase, a .safetensors file or a PyTorch file, found {source}"
@@ -55,7 +56,7 @@ def _read_safetensors(file: epath.Path, experiment: Experiment) -> dict[str, np.
         metadata = tensors.metadata() or {}
         if "experiment" in metadata:
             exported = experiment_from_config(json.loads(metadata["experiment"]))
-            check_contract(experiment.dataset, exported.dataset, str(file))
+            check_contract(experiment.dataset, exported.dataset, str(file), experiment.data.allow)
         return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
 
 
