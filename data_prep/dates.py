@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -21,6 +22,34 @@ def from_compact(text: str) -> tuple[int, int, int]:
         raise ValueError(f"expected a date YYYYMMDD, found {text!r}")
     day = datetime.date(int(text[:4]), int(text[4:6]), int(text[6:]))
     return day.year, day.timetuple().tm_yday, 0
+
+
+def from_table(table: object, first: int) -> np.ndarray:
+    """Returns the dates `[T, 3]` int16 of a table `{"0": 20180924, "1": …}`, in the order of its numbers.
+
+    Args:
+      table: the table, or its JSON text; dates are numbers or text YYYYMMDD.
+      first: the first number.
+
+    Raises:
+      ValueError: `table` is no such table, a number is absent, or a date does not exist.
+    """
+    if isinstance(table, str):
+        table = json.loads(table)
+    if not isinstance(table, Mapping):
+        raise ValueError(f'expected dates {{"{first}": YYYYMMDD, …}}, found {str(table)[:40]}')
+    numbers = [str(number) for number in range(first, first + len(table))]
+    absent = next((number for number in numbers if number not in table), None)
+    if absent is not None:
+        raise ValueError(f"expected dates numbered {first} to {numbers[-1]}, found no {absent}")
+    dates = [from_compact(str(table[number])) for number in numbers]
+    return np.array(dates, np.int16).reshape(-1, 3)
+
+
+def chronological(dates: np.ndarray) -> np.ndarray | slice:
+    """Returns the index that sorts dates `[T, 3]`, those of one hour in their order; all of them if they are sorted."""
+    order = np.lexsort(dates.T[::-1])
+    return slice(None) if np.array_equal(order, np.arange(len(dates))) else order
 
 
 def from_products(names: Iterable[str], token: int) -> np.ndarray:
