@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import config_flags
 
+from mmae_jax.command_line import parse_flags
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import SpecError
 from mmae_jax.train.log import show_messages
@@ -27,10 +28,10 @@ def main(argv: Sequence[str]) -> None:
     show_messages()
     try:
         run(experiment_from_config(_CONFIG.value), _WORKDIR.value)
-    except (SpecError, DivergedError) as error:
+    except (SpecError, DivergedError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)
