@@ -6,12 +6,13 @@ weights; `.pt` files (extra `torch`) hold the bare state dict. Both load into th
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
 
 import numpy as np
-from absl import app, flags, logging
+from absl import flags, logging
 from etils import epath
 from safetensors.numpy import save as save_safetensors
 
@@ -21,13 +22,6 @@ from mmae_jax.spec import PHASES, Experiment, Mesh, SpecError
 from mmae_jax.train.checkpoint import load_params, open_experiment
 from mmae_jax.train.log import show_messages
 from mmae_jax.train.result import read_result
-
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-_OUT = flags.DEFINE_string("out", None, "File to write: .safetensors, or .pt with the extra `torch`.")
-_PHASE = flags.DEFINE_enum("phase", None, PHASES, "Phase whose weights to write; the last finished one by default.")
-_AVERAGED = flags.DEFINE_bool(
-    "averaged", None, "Write the moving average; by default where the phase was scored by it."
-)
 
 
 def export(
@@ -86,17 +80,38 @@ def _save_torch(tensors: dict[str, np.ndarray], file: epath.Path) -> None:
     torch.save({name: torch.from_numpy(array.copy()) for name, array in tensors.items()}, file)
 
 
-def main(argv: Sequence[str]) -> None:
-    """Exports; exits with 1 and one message where it cannot."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code: 0, or 1 with one message."""
+    options = _parser().parse_args(arguments)
+    _log_to_stderr()
     show_messages()
     try:
-        export(_WORKDIR.value, _OUT.value, _PHASE.value, _AVERAGED.value)
+        export(options.workdir, options.out, options.phase, options.averaged)
     except (SpecError, OSError) as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mmae_jax.export", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--workdir", required=True, help="folder of the run")
+    parser.add_argument("--out", required=True, help="file to write: .safetensors, or .pt with the extra `torch`")
+    parser.add_argument(
+        "--phase", choices=PHASES, help="phase whose weights to write; the last finished one by default"
+    )
+    parser.add_argument(
+        "--averaged",
+        action=argparse.BooleanOptionalAction,
+        help="write the moving average; by default where the phase was scored by it",
+    )
+    return parser
+
+
+def _log_to_stderr() -> None:
+    flags.FLAGS.mark_as_parsed()  # of which there are none here; absl says so at each message otherwise
+    logging.use_absl_handler()
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["workdir", "out"])
-    app.run(main)
+    sys.exit(main())
