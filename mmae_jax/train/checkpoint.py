@@ -15,7 +15,7 @@ from etils import epath
 from flax import nnx
 
 from mmae_jax import config, parallel
-from mmae_jax.contract import differences
+from mmae_jax.contract import differences, refused
 from mmae_jax.models.params import abstract_model
 from mmae_jax.spec import PHASES, Experiment, SpecError
 from mmae_jax.train.state import Program, TrainState, abstract_state, named, unnamed
@@ -23,7 +23,7 @@ from mmae_jax.train.state import Program, TrainState, abstract_state, named, unn
 policies = ocp.training.preservation_policies
 
 # What may change between an interrupted run and its continuation: it moves or watches the computation, not more.
-FREE_FIELDS = ("data.dir", "data.workers", "data.prefetch", "mesh", "logging", "phases")
+FREE_FIELDS = ("data.dir", "data.workers", "data.prefetch", "data.allow", "mesh", "logging", "phases")
 PACKAGES = ("mmae_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain")
 
 
@@ -61,7 +61,7 @@ class Checkpoints:
         Raises:
           CheckpointError: it holds checkpoints of another experiment; the message names the fields.
         """
-        self.directory = epath.Path(directory)
+        self.directory, self._allow = epath.Path(directory), experiment.data.allow
         if _has_steps(self.directory):
             check_same_experiment(self.directory, experiment, phase, trains=True)
         elif jax.process_index() == 0 and (self.directory / "metadata").exists():
@@ -109,10 +109,10 @@ class Checkpoints:
           CheckpointError: this or the previous save fails; complete checkpoints stay.
         """
         metrics = {"monitor": progress.best} if progress.best_step == step else None
+        # A continued run may accept more than the one that began: each checkpoint tells what its own run did.
+        metadata = {"progress": dataclasses.asdict(progress), "allow": list(self._allow)}
         with _naming(self.directory, "cannot be written"):
-            self._checkpointer.save_async(
-                step, named(state), metrics=metrics, custom_metadata={"progress": dataclasses.asdict(progress)}
-            )
+            self._checkpointer.save_async(step, named(state), metrics=metrics, custom_metadata=metadata)
 
     def wait(self) -> None:
         """Returns when everything is written; raises as `save`."""
@@ -131,7 +131,7 @@ class Checkpoints:
 
 
 def check_same_experiment(directory: epath.PathLike, experiment: Experiment, phase: str, *, trains: bool) -> None:
-    """Stops where checkpoints belong to another experiment.
+    """Stops where checkpoints belong to another experiment, except in contract fields in `data.allow`.
 
     Args:
       directory: checkpoints of `phase`.
@@ -148,6 +148,7 @@ def check_same_experiment(directory: epath.PathLike, experiment: Experiment, pha
         for line in differences(config.to_plain(experiment), config.to_plain(open_experiment(directory)))
         if not line.startswith((*FREE_FIELDS, *(f"{name}." for name in others)))
     ]
+    lines = refused(lines, experiment.data.allow, directory, prefix="dataset.")
     if lines:
         raise CheckpointError(
             f"{directory}: holds checkpoints of another experiment, choose another workdir\n  " + "\n  ".join(lines)

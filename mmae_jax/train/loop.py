@@ -11,6 +11,7 @@ from flax import nnx
 
 from mmae_jax import parallel
 from mmae_jax.data.shards import open_shards
+from mmae_jax.data.value_check import check_first_values
 from mmae_jax.spec import PHASES, Experiment
 from mmae_jax.train.checkpoint import check_same_experiment, load_params
 from mmae_jax.train.initial import load_initial
@@ -32,6 +33,8 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     for phase in experiment.phases:
         parallel.check_batch(f"{phase}.batch_size", experiment.phase(phase).batch_size, mesh)
         shards.source(experiment.phase(phase).train_splits)
+    for phase in [phase for phase in experiment.phases if read_result(workdir, phase) is None][:1]:
+        check_first_values(experiment, phase, shards)
     for phase in PHASES:
         if read_result(workdir, phase) is not None:
             trains = phase in experiment.phases
