@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from data_prep import treesatai_ts
+from data_prep import pastis_hd, treesatai_ts
 from data_prep.arguments import path, positive
 from data_prep.errors import DataPrepError
 from data_prep.prepare import prepare
 from data_prep.shards import Source
+from data_prep.synthetic import pastis_hd as synthetic_pastis_hd
 from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
 
 INTERRUPTED = 130
@@ -39,9 +40,11 @@ class Synthetic(Protocol):
 
 
 SOURCES: Mapping[str, Source | SourceOptions] = {
+    "pastis_hd": pastis_hd,
     "treesatai_ts": treesatai_ts,
 }
 SYNTHETIC: Mapping[str, Synthetic] = {
+    "pastis_hd": synthetic_pastis_hd,
     "treesatai_ts": synthetic_treesatai_ts,
 }
 
