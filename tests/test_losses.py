@@ -9,7 +9,7 @@ import pytest
 from immutabledict import immutabledict
 
 from mmae_jax import losses, spec
-from tests.experiments import experiment, random_samples
+from tests.experiments import experiment, jit, random_samples
 
 BATCH = 3
 NAMES = ("aerial", "s2", "s1_asc")
@@ -18,6 +18,12 @@ NAMES = ("aerial", "s2", "s1_asc")
 @pytest.fixture(scope="module", params=["l1", "l2", "l1_norm", "l2_norm"])
 def tiny(request):
     return experiment(NAMES, (), loss=request.param)
+
+
+@pytest.fixture(scope="module")
+def errors_of(tiny):
+    """Errors by modality, compiled once: of patches, samples, masked, weight."""
+    return jit(lambda *arguments: losses.reconstruction_errors(*arguments, tiny))
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +76,8 @@ def slow_errors(samples, patches, masked, weight, tiny):
 
 
 @pytest.mark.parametrize("weight", [[1, 1, 1], [1, 0, 1]])
-def test_reconstruction_is_the_slow_reading(tiny, samples, patches, masked, weight):
-    found = losses.reconstruction_errors(patches, samples, masked, jnp.asarray(weight, jnp.float32), tiny)
+def test_reconstruction_is_the_slow_reading(tiny, errors_of, samples, patches, masked, weight):
+    found = errors_of(patches, samples, masked, jnp.asarray(weight, jnp.float32))
     expected = slow_errors(samples, patches, masked, weight, tiny)
     for name in tiny.inputs:
         assert found[name].count == len(expected[name])
@@ -92,10 +98,10 @@ def test_missing_pixels_are_excluded(samples, patches, masked):
     assert found == expected
 
 
-def test_samples_of_weight_zero_count_for_nothing(tiny, samples, patches, masked):
+def test_samples_of_weight_zero_count_for_nothing(errors_of, samples, patches, masked):
     weight = jnp.asarray([1.0, 0.0, 1.0])
     other = dataclasses.replace(samples, pixels=jax.tree.map(lambda a: a.at[1].set(1e6), samples.pixels))
-    found, expected = (losses.reconstruction_errors(patches, s, masked, weight, tiny) for s in (other, samples))
+    found, expected = (errors_of(patches, s, masked, weight) for s in (other, samples))
     assert found == expected
 
 
@@ -106,19 +112,16 @@ def test_modality_with_nothing_masked_is_left_out_of_loss_and_gradient(tiny, sam
         errors = losses.reconstruction_errors(patches, samples, nothing, jnp.ones(BATCH), tiny)
         return losses.reconstruction_loss(errors, tiny), errors
 
-    (value, errors), gradients = jax.value_and_grad(loss, has_aux=True)(patches)
+    (value, errors), gradients = jit(jax.value_and_grad(loss, has_aux=True))(patches)
     expected = (4 * errors["aerial"].mean + 8 * errors["s1_asc"].mean) / 12
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     assert (gradients["s2"] == 0).all()
     assert all(np.isfinite(gradient).all() for gradient in gradients.values())
 
 
-def test_nothing_masked_at_all_is_zero(tiny, samples, patches, masked):
-    nothing = jax.tree.map(jnp.zeros_like, masked)
-    assert (
-        losses.reconstruction_loss(losses.reconstruction_errors(patches, samples, nothing, jnp.ones(BATCH), tiny), tiny)
-        == 0
-    )
+def test_nothing_masked_at_all_is_zero(tiny, errors_of, samples, patches, masked):
+    errors = errors_of(patches, samples, jax.tree.map(jnp.zeros_like, masked), jnp.ones(BATCH))
+    assert losses.reconstruction_loss(errors, tiny) == 0
 
 
 def test_flat_patch_gives_a_finite_target():
