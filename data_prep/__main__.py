@@ -1,4 +1,4 @@
-"""Prepares raw data as ArrayRecord shards, or makes up raw data."""
+"""Prepares raw data as ArrayRecord shards, checks shards, or makes up raw data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from data_prep.prepare import prepare
 from data_prep.shards import Source
 from data_prep.synthetic import pastis_hd as synthetic_pastis_hd
 from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
+from data_prep.verify import verify
 
 INTERRUPTED = 130
+PREPARE_OPTIONS = frozenset(("raw_dir", "out_dir", "num_shards", "seed", "processes", "beam_options", "strict", "run"))
+"""Of every dataset; all others are a dataset's own."""
 
 
 class SourceOptions(Protocol):
@@ -71,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     for name in SOURCES:
         _add_prepare(commands.add_parser(name, help=f"prepare {name}", allow_abbrev=False), name)
+    check = commands.add_parser("verify", help="check shards against their manifest", allow_abbrev=False)
+    check.add_argument("directory", type=path, metavar="DIR", help="folder of shards")
+    check.add_argument("--processes", type=positive, default=1, help="local worker processes")
+    check.set_defaults(run=lambda options: print(verify(options.directory, options.processes)))
     synthetic = commands.add_parser("synthetic", help="write raw data of a made-up landscape", allow_abbrev=False)
     datasets = synthetic.add_subparsers(required=True, metavar="dataset")
     for name in SYNTHETIC:
@@ -83,7 +90,9 @@ def _add_prepare(parser: argparse.ArgumentParser, dataset: str) -> None:
     parser.add_argument("--out_dir", type=path, required=True, help="new folder for the shards")
     parser.add_argument("--num_shards", type=positive, help="shards per split (default: of about 256 MiB)")
     parser.add_argument("--seed", type=int, default=0, help="of the order of the tiles")
-    parser.add_argument("--processes", type=positive, default=1, help="local worker processes")
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument("--processes", type=positive, default=1, help="local worker processes")
+    workers.add_argument("--beam_options", metavar="OPTIONS", help="run on Apache Beam; see data_prep/beam.py")
     parser.add_argument("--strict", action="store_true", help="stop at the first tile that cannot be used")
     source = SOURCES[dataset]
     if not isinstance(source, Source):
@@ -101,6 +110,8 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
         seed=options.seed,
         processes=options.processes,
         strict=options.strict,
+        beam_options=options.beam_options,
+        options={name: value for name, value in vars(options).items() if name not in PREPARE_OPTIONS},
     )
     print("\n".join(map(str, summaries)))
 

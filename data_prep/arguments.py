@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from etils import epath
+
 
 def path(text: str) -> Path:
-    """Returns the path, of the user's home where it starts with `~`, which the shell does not resolve after `=`."""
-    return Path(text).expanduser()
+    """Returns a local path or, for `gs://…` and `s3://…`, an `epath.Path`, which has the most used part of pathlib.
+
+    A local path may start with `~`, which the shell does not resolve after `=`.
+    """
+    return epath.Path(text) if "://" in text else Path(text).expanduser()
 
 
 def positive(text: str) -> int:

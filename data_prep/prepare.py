@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
+from data_prep.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to_text
+from data_prep.output import Output
+from data_prep.output import refuse_existing as refuse_existing
 from data_prep.records import features
 from data_prep.shards import ShardReport, ShardTask, Source, Tile
+from data_prep.storage import check_reachable, file_names
 from data_prep.workers import run_tasks
 from mmae_jax.contract import write_contract
 
@@ -50,11 +55,13 @@ def prepare(
     seed: int = 0,
     processes: int = 1,
     strict: bool = False,
+    beam_options: str | None = None,
+    options: Mapping[str, Any] = immutabledict(),
 ) -> list[Summary]:
-    """Writes shards, `tfds` metadata and sensor contract of a dataset to `out_dir`, which appears when all is complete.
+    """Writes shards, `tfds` metadata, sensor contract and manifest to `out_dir`, which appears when all is complete.
 
-    Until then everything is in the sibling folder `<out_dir>.partial`; after an interruption the same call continues
-    there.
+    Until then everything is in the sibling folder `<out_dir>.partial` (in object stores: see `output`); after an
+    interruption the same call continues there.
 
     Args:
       source: the dataset.
@@ -64,40 +71,42 @@ def prepare(
       seed: of the permutation of the tiles.
       processes: local worker processes; 1 works in the calling process.
       strict: stop at the first tile that cannot be used instead of skipping it.
+      beam_options: run the shards as a Beam pipeline with these options instead of in local processes; see `beam`.
+      options: of the dataset, which `source` was made from; for the manifest.
 
     Raises:
       DataPrepError: a folder is absent or in the way, nothing could be read, or (strict) a tile cannot be used.
     """
+    check_reachable("--raw_dir", raw_dir)
+    check_reachable("--out_dir", out_dir)
     if not raw_dir.is_dir():
         raise DataPrepError(f"--raw_dir: {raw_dir} is not a folder")
     refuse_existing(out_dir)
     splits = source.list_tiles(raw_dir)
-    folder = out_dir.with_name(out_dir.name + ".partial")
-    tasks = plan(source, splits, raw_dir, folder, num_shards, seed, strict)
-    _begin(folder, _settings(source, splits, tasks, seed))
-    reports = run_tasks(tasks, processes)
-    summaries = [_summary(split, tasks, reports) for split in splits]
-    empty = [summary.split for summary in summaries if not summary.kept]
-    if empty:
-        shutil.rmtree(folder)  # nothing in it is worth continuing
-        raise DataPrepError(f"{raw_dir}: no tile of split {', '.join(empty)} could be read; nothing was written")
-    _finish(source, tasks, reports, folder / "data")
-    (folder / "data").rename(out_dir)
-    shutil.rmtree(folder)
+    output = Output(out_dir)
+    tasks = plan(source, splits, raw_dir, output, num_shards, seed, strict)
+    options = json.loads(json.dumps(dict(options), default=str))
+    with output.exclusive():
+        output.begin(_settings(source, splits, tasks, seed, options))
+        reports = run_tasks(tasks, processes, beam_options)
+        summaries = [_summary(split, tasks, reports) for split in splits]
+        empty = [summary.split for summary in summaries if not summary.kept]
+        if empty:
+            output.discard()  # nothing in it is worth continuing
+            raise DataPrepError(f"{raw_dir}: no tile of split {', '.join(empty)} could be read; nothing was written")
+        _write_metadata(source, tasks, reports, output.data)
+        settings = {"seed": seed, "strict": strict, "options": options}
+        manifest = _manifest(source, raw_dir, tasks, reports, summaries, settings)
+        output.write_text(output.data / MANIFEST_FILE, to_text(manifest))  # last: what it lists is there
+        output.complete()
     return summaries
-
-
-def refuse_existing(out_dir: Path) -> None:
-    """Raises a `DataPrepError` if `out_dir` exists."""
-    if out_dir.exists():
-        raise DataPrepError(f"--out_dir: {out_dir} exists already; name a new folder or delete it first")
 
 
 def plan(
     source: Source,
     splits: Mapping[str, Sequence[Tile]],
     raw_dir: Path,
-    folder: Path,
+    output: Output,
     num_shards: int | None,
     seed: int,
     strict: bool,
@@ -110,12 +119,16 @@ def plan(
         order = np.random.default_rng(seed).permutation(len(tiles))
         for index, members in enumerate(np.array_split(order, count)):
             chosen = tuple(tiles[member] for member in members)
-            tasks.append(ShardTask(source, raw_dir, folder, split, index, count, chosen, strict))
+            tasks.append(ShardTask(source, raw_dir, output, split, index, count, chosen, strict))
     return tasks
 
 
 def _settings(
-    source: Source, splits: Mapping[str, Sequence[Tile]], tasks: Sequence[ShardTask], seed: int
+    source: Source,
+    splits: Mapping[str, Sequence[Tile]],
+    tasks: Sequence[ShardTask],
+    seed: int,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What must not change between an interrupted run and its continuation."""
     names = json.dumps({split: [tile.name for tile in tiles] for split, tiles in splits.items()})
@@ -123,25 +136,10 @@ def _settings(
         "dataset": f"{source.contract.name} {source.contract.version}",
         "raw_dir": str(tasks[0].raw_dir.resolve()),
         "seed": seed,
+        "options": options,
         "num_shards": [sum(task.split == split for task in tasks) for split in splits],
         "tiles": hashlib.sha256(names.encode()).hexdigest(),
     }
-
-
-def _begin(folder: Path, settings: dict[str, Any]) -> None:
-    path = folder / "settings.json"
-    if path.exists():
-        earlier = json.loads(path.read_text())
-        for name, value in settings.items():
-            if earlier.get(name) != value:
-                raise DataPrepError(
-                    f"{folder}: was begun with {name} {earlier.get(name)}, now {value}; "
-                    "repeat the earlier command to continue it, or delete the folder"
-                )
-    shutil.rmtree(folder / "work", ignore_errors=True)  # shards an interrupted run left half written
-    for name in ("data", "reports", "work"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings))
 
 
 def _summary(split: str, tasks: Sequence[ShardTask], reports: Sequence[ShardReport]) -> Summary:
@@ -155,7 +153,7 @@ def _summary(split: str, tasks: Sequence[ShardTask], reports: Sequence[ShardRepo
     )
 
 
-def _finish(source: Source, tasks: Sequence[ShardTask], reports: Sequence[ShardReport], data: Path) -> None:
+def _write_metadata(source: Source, tasks: Sequence[ShardTask], reports: Sequence[ShardReport], data: Path) -> None:
     shards: dict[str, list[ShardReport]] = {}
     for task, report in zip(tasks, reports, strict=True):
         shards.setdefault(task.split, []).append(report)
@@ -178,3 +176,38 @@ def _finish(source: Source, tasks: Sequence[ShardTask], reports: Sequence[ShardR
         check_data=False,  # would need TensorFlow
     )
     write_contract(source.contract, data)
+
+
+def _manifest(
+    source: Source,
+    raw_dir: Path,
+    tasks: Sequence[ShardTask],
+    reports: Sequence[ShardReport],
+    summaries: Sequence[Summary],
+    settings: Mapping[str, Any],
+) -> Manifest:
+    data = tasks[0].output.data
+    described = sorted(path for pattern in source.metadata_files for path in raw_dir.glob(pattern))
+    shards = {
+        task.file_name: Shard(
+            split=task.split,
+            tiles=report.kept,
+            records=report.kept * source.contract.blocks**2,
+            bytes=report.file_bytes,
+            sha256=report.sha256,
+        )
+        for task, report in zip(tasks, reports, strict=True)
+    }
+    others = sorted(file_names(data) - set(shards))
+    return Manifest(
+        dataset=source.contract.name,
+        dataset_version=source.contract.version,
+        builder_version=importlib.metadata.version("mmae_jax"),
+        settings=immutabledict(settings),
+        sources=immutabledict({str(path.relative_to(raw_dir)): sha256(path) for path in described}),
+        shards=immutabledict(shards),
+        metadata=immutabledict({name: sha256(data / name) for name in others}),
+        skipped=tuple(message for report in reports for message in report.skipped),
+        dropped_dates=immutabledict({summary.split: summary.dropped_dates for summary in summaries}),
+        missing=immutabledict({summary.split: immutabledict(summary.missing) for summary in summaries}),
+    )

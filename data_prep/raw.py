@@ -17,6 +17,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from data_prep.errors import TileError
+from data_prep.storage import is_local
 
 
 @contextlib.contextmanager
@@ -28,11 +29,6 @@ def naming_errors(path: Path) -> Iterator[None]:
         raise
     except (OSError, EOFError, KeyError, RuntimeError, RasterioError) as error:
         raise TileError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
-
-
-def is_local(path: Path) -> bool:
-    """Returns whether `path` is on a disk or a shared filesystem, so that programs other than Python can open it."""
-    return "://" not in str(path)
 
 
 @contextlib.contextmanager

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import rasterio
 from immutabledict import immutabledict
 
 from data_prep import dates
 from data_prep.arguments import add_filter_percent
 from data_prep.errors import DataPrepError, TileError
-from data_prep.raw import expect, naming_errors, read_array
+from data_prep.raw import expect, open_hdf5, open_raster, read_array
 from data_prep.records import Record
 from data_prep.shards import Source
-from data_prep.splits import SplitFiles
+from data_prep.splits import SPLITS, SplitFiles
 from mmae_jax.spec import Dataset, Modality, Target
 
 PUBLISHED_SPLITS = "TreeSatAI-TS"
@@ -103,8 +102,8 @@ def list_tiles(splits: SplitFiles, raw_dir: Path) -> dict[str, list[Tile]]:
 
 def _read_csv(path: Path) -> list[Tile]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *lines = [line for line in csv.reader(file) if line] or [[]]
+        text = path.read_text(encoding="utf-8")
+        header, *lines = [line for line in csv.reader(text.splitlines()) if line] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataPrepError(f"{path}: cannot be read ({error})") from error
     if tuple(header) != CSV_COLUMNS:
@@ -139,7 +138,7 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
     """
     sentinel = raw_dir / "sentinel-ts" / tile.sentinel
     record = _read_aerial(raw_dir / "aerial" / tile.aerial, tile.aerial_date)
-    with naming_errors(sentinel), h5py.File(sentinel, "r") as file:
+    with open_hdf5(sentinel) as file:
         s2, dropped = _read_s2(file, sentinel)
         record |= {
             "s2": s2,
@@ -156,7 +155,7 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
 
 def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
     modality = CONTRACT.modalities["aerial"]
-    with naming_errors(path), rasterio.open(path) as file:
+    with open_raster(path) as file:
         expect(path, "bands", len(modality.bands), file.count)
         side = CONTRACT.stored_side(modality)
         expect(path, "size", (side, side), file.shape)
@@ -218,10 +217,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def source(options: argparse.Namespace) -> Source:
     """Returns the dataset with the splits that `options` choose."""
+    splits = SplitFiles(filter_percent=options.filter_percent)
     return Source(
         contract=CONTRACT,
         target_fields={"proportions": ((len(GENERA),), "float32")},
         record_bytes=500_000,
-        list_tiles=functools.partial(list_tiles, SplitFiles(filter_percent=options.filter_percent)),
+        list_tiles=functools.partial(list_tiles, splits),
         read_tile=read_tile,
+        metadata_files=tuple(splits.name(split) for split in SPLITS),
     )

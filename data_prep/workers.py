@@ -1,4 +1,4 @@
-"""Runs shard tasks, here or in local worker processes, behind one progress bar."""
+"""Runs shard tasks, here, in local worker processes or as a Beam pipeline, behind one progress bar."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from data_prep.beam import in_pipeline
 from data_prep.errors import DataPrepError
 from data_prep.shards import ShardReport, ShardTask, finished, write_shard
 
@@ -20,12 +21,13 @@ Finished = Iterator[tuple[int, ShardReport]]
 POLL_SECONDS = 0.5
 
 
-def run_tasks(tasks: Sequence[ShardTask], processes: int) -> list[ShardReport]:
+def run_tasks(tasks: Sequence[ShardTask], processes: int, beam_options: str | None = None) -> list[ShardReport]:
     """Returns the report of each task, after running those whose shard is not there yet.
 
     Args:
       tasks: what to run.
       processes: worker processes; 1 works in the calling process.
+      beam_options: if not None, run a Beam pipeline with these options instead; see `beam`.
 
     Raises:
       DataPrepError: a task failed, or a worker process died.
@@ -36,12 +38,19 @@ def run_tasks(tasks: Sequence[ShardTask], processes: int) -> list[ShardReport]:
     left = [index for index in range(len(tasks)) if index not in reports]
     with tqdm(total=sum(len(task.tiles) for task in tasks), unit="tile", smoothing=0.05) as bar:
         bar.update(sum(len(tasks[index].tiles) for index in reports))
-        run = _in_processes(tasks, left, bar, processes) if processes > 1 else _here(tasks, left, bar)
-        for index, report in run:
+        for index, report in _run(tasks, left, bar, processes, beam_options):
             for message in report.skipped:
                 bar.write(f"skipped {message}", file=sys.stderr)
             reports[index] = report
     return [reports[index] for index in range(len(tasks))]
+
+
+def _run(
+    tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any], processes: int, beam_options: str | None
+) -> Finished:
+    if beam_options is not None:
+        return in_pipeline(tasks, left, bar, beam_options)
+    return _in_processes(tasks, left, bar, processes) if processes > 1 else _here(tasks, left, bar)
 
 
 def _here(tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any]) -> Finished:
