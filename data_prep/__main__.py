@@ -7,16 +7,22 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from data_prep import pastis_hd, treesatai_ts
+from data_prep import band_groups, pastis_hd, treesatai_ts
 from data_prep.arguments import path, positive
 from data_prep.errors import DataPrepError
 from data_prep.prepare import prepare
 from data_prep.shards import Source
+from data_prep.statistics import command as statistics_command
 from data_prep.synthetic import pastis_hd as synthetic_pastis_hd
 from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
 from data_prep.verify import verify
 
 INTERRUPTED = 130
+COMMANDS = {
+    "statistics": (statistics_command, "count what shards hold: JSON and figures"),
+    "band_groups": (band_groups, "propose groups of correlated bands"),
+}
+"""Name → module with `add_arguments`, and what it does."""
 PREPARE_OPTIONS = frozenset(("raw_dir", "out_dir", "num_shards", "seed", "processes", "beam_options", "strict", "run"))
 """Of every dataset; all others are a dataset's own."""
 
@@ -78,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("directory", type=path, metavar="DIR", help="folder of shards")
     check.add_argument("--processes", type=positive, default=1, help="local worker processes")
     check.set_defaults(run=lambda options: print(verify(options.directory, options.processes)))
+    for name, (module, text) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=text, allow_abbrev=False))
     synthetic = commands.add_parser("synthetic", help="write raw data of a made-up landscape", allow_abbrev=False)
     datasets = synthetic.add_subparsers(required=True, metavar="dataset")
     for name in SYNTHETIC:

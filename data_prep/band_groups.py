@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
@@ -22,8 +21,6 @@ from data_prep.arguments import path
 from data_prep.errors import DataPrepError
 from data_prep.statistics import collect, summarise
 from data_prep.statistics.command import FILE
-from mmae_jax.report import save_png
-from mmae_jax.report.style import GREY, ORANGE, PALETTE, new_figure, plain
 
 THRESHOLD = 0.1
 """Bands of a group correlate by 0.9 on average."""
@@ -86,27 +83,6 @@ def group_bands(bands: Sequence[str], correlation: np.ndarray, threshold: float 
     return Groups(tuple(members), tuple(float(height) for height in linkage[:, 2]), linkage, threshold)
 
 
-def dendrogram(title: str, bands: Sequence[str], groups: Groups) -> Figure:
-    """Draws how bands merge, and the threshold."""
-    figure = new_figure(6.5, 1.5 + 0.3 * len(bands), title)
-    axes = figure.subplots()
-    plain(axes, grid="x")
-    hierarchy.set_link_color_palette([colour for colour in PALETTE if colour != ORANGE])  # there is no argument for it
-    hierarchy.dendrogram(
-        groups.linkage,
-        orientation="left",
-        labels=list(bands),
-        ax=axes,
-        color_threshold=groups.threshold,
-        above_threshold_color=GREY,
-    )
-    hierarchy.set_link_color_palette(None)
-    axes.axvline(groups.threshold, color=ORANGE, linewidth=1.4, linestyle="--", label=f"threshold {groups.threshold:g}")
-    axes.set_xlabel("1 − correlation")
-    axes.legend(loc="upper left", fontsize=8)
-    return figure
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments to its parser."""
     parser.add_argument("directory", type=path, metavar="DIR", help="folder of shards")
@@ -127,12 +103,15 @@ def _distance(text: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from data_prep.statistics.figures import dendrogram  # not at the top: see statistics.command
+    from mmae_jax.report import save_png
+
     bands, correlation = read_correlation(options.directory, options.modality)
     if len(bands) < 2:
         raise DataPrepError(f"--modality: expected one with at least two bands, found {options.modality}")
     groups = group_bands(bands, correlation, options.threshold)
     file = (options.out or options.directory / "statistics") / f"{options.modality}_band_groups.png"
-    save_png(dendrogram(f"{options.modality}: band groups", bands, groups), file)
+    save_png(dendrogram(f"{options.modality}: band groups", bands, groups.linkage, groups.threshold), file)
     print(f"{groups}\nwrote {file}")
 
 

@@ -2,7 +2,6 @@
 
 from data_prep.statistics.collect import Collected, collect
 from data_prep.statistics.command import write_statistics
-from data_prep.statistics.figures import figures
 from data_prep.statistics.summary import summarise
 
-__all__ = ["Collected", "collect", "figures", "summarise", "write_statistics"]
+__all__ = ["Collected", "collect", "summarise", "write_statistics"]

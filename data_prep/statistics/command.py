@@ -10,9 +10,7 @@ from typing import Any
 
 from data_prep.arguments import path, positive
 from data_prep.statistics.collect import collect
-from data_prep.statistics.figures import figures
 from data_prep.statistics.summary import summarise
-from mmae_jax.report import save_png
 
 FILE = "statistics.json"
 
@@ -36,6 +34,10 @@ def write_statistics(
     directory: Path, out: Path, *, split: list[str] | None = None, processes: int = 1
 ) -> dict[str, Any]:
     """Writes `statistics.json` and figures of the shards in `directory` to the folder `out`; returns the statistics."""
+    # not at the top: what figures need would also be loaded into every process that prepares data
+    from data_prep.statistics.figures import figures
+    from mmae_jax.report import save_png
+
     statistics = summarise(collect(directory, split, processes=processes))
     out.mkdir(parents=True, exist_ok=True)
     beside = out / f"{FILE}.{os.getpid()}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.cluster import hierarchy
 
-from mmae_jax.report.style import BLUE, GREY, ORANGE, PALE, bar_text, new_figure, plain, rows_of_classes
+from mmae_jax.report.style import BLUE, GREY, ORANGE, PALE, PALETTE, bar_text, new_figure, plain, rows_of_classes
 
 Plain = dict[str, Any]
 
@@ -153,4 +155,25 @@ def classes(title: str, target: Plain) -> Figure:
     axes.set_xlim(0, 1.25 * max(*shares, 1e-9))
     axes.set_xlabel(f"% of {target['total']:,} {target['counted']}")
     rows_of_classes(axes, list(numbers))
+    return figure
+
+
+def dendrogram(title: str, bands: Sequence[str], linkage: np.ndarray, threshold: float) -> Figure:
+    """Draws how bands merge in `linkage` (scipy's matrix), and the threshold below which they are one group."""
+    figure = new_figure(6.5, 1.5 + 0.3 * len(bands), title)
+    axes = figure.subplots()
+    plain(axes, grid="x")
+    hierarchy.set_link_color_palette([colour for colour in PALETTE if colour != ORANGE])  # there is no argument for it
+    hierarchy.dendrogram(
+        linkage,
+        orientation="left",
+        labels=list(bands),
+        ax=axes,
+        color_threshold=threshold,
+        above_threshold_color=GREY,
+    )
+    hierarchy.set_link_color_palette(None)
+    axes.axvline(threshold, color=ORANGE, linewidth=1.4, linestyle="--", label=f"threshold {threshold:g}")
+    axes.set_xlabel("1 − correlation")
+    axes.legend(loc="upper left", fontsize=8)
     return figure

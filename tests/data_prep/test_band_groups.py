@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from data_prep.band_groups import dendrogram, group_bands, read_correlation
+from data_prep.band_groups import group_bands, read_correlation
 from data_prep.errors import DataPrepError
+from data_prep.statistics.figures import dendrogram
 from data_prep.treesatai_ts import CONTRACT
 from mmae_jax.report import to_rgb
 
@@ -61,7 +62,7 @@ def test_a_constant_band_is_alone():
 
 def test_the_figure_shows_the_bands():
     groups = group_bands(BANDS, made(BANDS))
-    figure = dendrogram("title", BANDS, groups)
+    figure = dendrogram("title", BANDS, groups.linkage, groups.threshold)
     assert {label.get_text() for label in figure.axes[0].get_yticklabels()} == set(BANDS)
     assert to_rgb(figure).std() > 0
 
