@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from data_prep import band_groups, pastis_hd, treesatai_ts
+from data_prep import band_groups, pastis_hd, s2_naip_urban, treesatai_ts
 from data_prep.arguments import path, positive
 from data_prep.errors import DataPrepError
 from data_prep.prepare import prepare
 from data_prep.shards import Source
 from data_prep.statistics import command as statistics_command
 from data_prep.synthetic import pastis_hd as synthetic_pastis_hd
+from data_prep.synthetic import s2_naip_urban as synthetic_s2_naip_urban
 from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
 from data_prep.verify import verify
 
@@ -50,10 +51,12 @@ class Synthetic(Protocol):
 
 SOURCES: Mapping[str, Source | SourceOptions] = {
     "pastis_hd": pastis_hd,
+    "s2_naip_urban": s2_naip_urban,
     "treesatai_ts": treesatai_ts,
 }
 SYNTHETIC: Mapping[str, Synthetic] = {
     "pastis_hd": synthetic_pastis_hd,
+    "s2_naip_urban": synthetic_s2_naip_urban,
     "treesatai_ts": synthetic_treesatai_ts,
 }
 
