@@ -1,0 +1,46 @@
+"""Reads attribute tables of GeoPackages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.errors import DataPrepError
+
+Row = tuple[str | None, ...]
+
+
+def read_rows(path: Path, columns: Sequence[str], query: str = "SELECT {columns} FROM {layer}") -> list[Row]:
+    """Returns the rows of a query on the first layer of a GeoPackage, as tuples of texts; geometries are not read.
+
+    Args:
+      path: of the file, local or in an object store.
+      columns: attributes that must be there.
+      query: SQL in which `{columns}` and `{layer}` are filled in. What a table repeats is best grouped in it: SQLite
+        does that on disk, while every text that is returned takes memory.
+
+    Raises:
+      DataPrepError: pyogrio is not installed, the file cannot be read or lacks a column.
+    """
+    try:
+        import pyogrio
+    except ImportError as error:
+        raise DataPrepError(f"{path}: needs pyogrio to be read: pip install 'mmae_jax[prep]'") from error
+    if not path.exists():
+        raise DataPrepError(f"{path}: not found")
+    try:
+        info = pyogrio.read_info(str(path))
+        for column in columns:
+            if column not in info["fields"]:
+                raise DataPrepError(f"{path}: expected a column {column}, found {', '.join(info['fields']) or 'none'}")
+        sql = query.format(columns=", ".join(map(_quoted, columns)), layer=_quoted(info["layer_name"]))
+        *_, fields = pyogrio.raw.read(str(path), sql=sql, read_geometry=False)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError, ValueError) as error:
+        if isinstance(error, DataPrepError):
+            raise
+        raise DataPrepError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+    return list(zip(*fields, strict=True))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
