@@ -40,7 +40,7 @@ def position_encoding(side: int, grid: int, width: int) -> np.ndarray:
     encoding = sincos_grid(side, width)
     if side % grid:
         matrix = resize_matrix(side, grid * round(side / grid), "bilinear").astype(np.float64)
-        encoding = np.einsum("ij,kl,jlc->ikc", matrix, matrix, encoding)
+        encoding = np.einsum("ij,kl,jlc->ikc", matrix, matrix, encoding, optimize=True)
     block = encoding.shape[0] // grid
     pooled = encoding.reshape(grid, block, grid, block, width).mean(axis=(1, 3))
     return pooled.reshape(grid * grid, width).astype(np.float32)
