@@ -16,7 +16,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
-from data_prep import dates, splits
+from data_prep import dates
 from data_prep.arguments import add_filter_percent
 from data_prep.errors import DataPrepError, TileError
 from data_prep.pastis_contract import CONTRACT, VOID
@@ -24,6 +24,7 @@ from data_prep.pastis_metadata import FILE, NUM_FOLDS, Patch, official_fold, rea
 from data_prep.raw import expect, load_npy, open_raster
 from data_prep.records import Record
 from data_prep.shards import Source
+from data_prep.splits import SPLITS, SplitFiles, read_column
 from mmae_jax.spec import Modality
 
 SPOT_DATE = dates.from_compact("20190701")
@@ -60,24 +61,20 @@ def target_path(raw_dir: Path, patch: Patch) -> Path:
     return raw_dir / "ANNOTATIONS" / f"TARGET_{patch.name}.npy"
 
 
-def list_tiles(filter_percent: int | None, fold: int | None, raw_dir: Path) -> dict[str, list[Patch]]:
+def list_tiles(files: SplitFiles, raw_dir: Path) -> dict[str, list[Patch]]:
     """Returns the patches of each split: those of the split files, or where there are none, of the official fold.
 
     Raises:
       DataPrepError: the metadata or a split file cannot be read, or split files are absent and no fold is chosen.
     """
     patches = read_patches(raw_dir)
-    files = splits.SplitFiles(filter_percent=filter_percent, fold=fold)
-    by_metadata = fold is not None and filter_percent is None
-    if by_metadata and not any(path.exists() for path in files.paths(raw_dir).values()):
-        assert fold is not None
-        return official_fold(patches.values(), fold, raw_dir)
-    paths = files.require(
-        raw_dir, "PASTIS-HD", f"or choose one of the dataset's own folds with --fold=1 … {NUM_FOLDS} alone"
-    )
+    none_there = not any(path.exists() for path in files.paths(raw_dir).values())
+    if none_there and files.fold is not None and files.filter_percent is None:
+        return official_fold(patches.values(), files.fold, raw_dir)
+    way_out = f"or choose one of the dataset's own folds with --fold=1 … {NUM_FOLDS} alone"
+    paths = files.require(raw_dir, "PASTIS-HD", way_out)
     return {
-        split: [_listed(path, image, patches) for image in splits.read_column(path, "image")]
-        for split, path in paths.items()
+        split: [_listed(path, image, patches) for image in read_column(path, "image")] for split, path in paths.items()
     }
 
 
@@ -173,10 +170,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def source(options: argparse.Namespace) -> Source:
     """Returns the dataset with the splits that `options` choose."""
+    files = SplitFiles(filter_percent=options.filter_percent, fold=options.fold)
     return Source(
         contract=CONTRACT,
         target_fields={"pastis_seg": ((128, 128), "uint8")},
         record_bytes=26_000_000,
-        list_tiles=functools.partial(list_tiles, options.filter_percent, options.fold),
+        list_tiles=functools.partial(list_tiles, files),
         read_tile=read_tile,
+        metadata_files=(FILE, *(files.name(split) for split in SPLITS)),
     )

@@ -4,6 +4,7 @@ import pytest
 
 from data_prep.errors import DataPrepError, TileError
 from data_prep.pastis_hd import list_tiles, read_tile
+from data_prep.splits import SplitFiles
 from tests.data_prep.pastis_hd.raw_files import NAMES, replace
 
 
@@ -15,7 +16,7 @@ def names(splits):
     ("fold", "train", "val", "test"), [(1, (0, 1, 2), 3, 4), (2, (1, 2, 3), 4, 0), (4, (0, 3, 4), 1, 2)]
 )
 def test_official_folds_rotate(made_up, fold, train, val, test):
-    found = names(list_tiles(None, fold, made_up))
+    found = names(list_tiles(SplitFiles(fold=fold), made_up))
     assert set(found["train"]) == {NAMES[index] for index in train}
     assert (found["val"], found["test"]) == ([NAMES[val]], [NAMES[test]])
 
@@ -25,20 +26,24 @@ def test_split_files_of_the_chosen_options_come_first(raw):
         (raw / f"{split}_fold_1.csv").write_text(f"image\n{name}\n")
         (raw / f"{split}_filtered_10_fold_1.csv").write_text(f"other,image\nx,{name}\n")
     expected = {"train": ["30000"], "val": ["10001"], "test": ["10000"]}
-    assert names(list_tiles(None, 1, raw)) == names(list_tiles(10, 1, raw)) == expected
-    assert names(list_tiles(None, None, raw))["train"] == list(NAMES[:3])
+    assert (
+        names(list_tiles(SplitFiles(fold=1), raw))
+        == names(list_tiles(SplitFiles(filter_percent=10, fold=1), raw))
+        == expected
+    )
+    assert names(list_tiles(SplitFiles(), raw))["train"] == list(NAMES[:3])
 
 
 def test_absent_split_files_are_named_with_both_ways_out(raw):
     (raw / "train.csv").unlink()
     expected = r"train.csv: not found; published in .*dataset_splits/PASTIS-HD, or choose .* --fold=1 … 5 alone"
     with pytest.raises(DataPrepError, match=expected):
-        list_tiles(None, None, raw)
+        list_tiles(SplitFiles(), raw)
     with pytest.raises(DataPrepError, match=r"train_filtered_10_fold_1.csv: not found, nor val_filtered_10_fold_1.csv"):
-        list_tiles(10, 1, raw)
+        list_tiles(SplitFiles(filter_percent=10, fold=1), raw)
     (raw / "val_fold_2.csv").write_text("image\n10000\n")
     with pytest.raises(DataPrepError, match=r"train_fold_2.csv: not found, nor test_fold_2.csv"):
-        list_tiles(None, 2, raw)
+        list_tiles(SplitFiles(fold=2), raw)
 
 
 @pytest.mark.parametrize(
@@ -47,12 +52,12 @@ def test_absent_split_files_are_named_with_both_ways_out(raw):
 def test_damaged_split_files_are_named(raw, text, message):
     replace(raw / "val.csv", text.encode())
     with pytest.raises(DataPrepError, match=rf"val.csv: .*{message}"):
-        list_tiles(None, None, raw)
+        list_tiles(SplitFiles(), raw)
 
 
 def test_a_listed_patch_without_metadata_is_named(raw):
     replace(raw / "val.csv", b"image\n10009\n")
-    (patch,) = list_tiles(None, None, raw)["val"]
+    (patch,) = list_tiles(SplitFiles(), raw)["val"]
     with pytest.raises(TileError, match=r"metadata.geojson: patch 10009: not found"):
         read_tile(raw, patch)
 
@@ -70,4 +75,4 @@ def test_damaged_metadata_are_named(raw, change, message):
     path = raw / "metadata.geojson"
     replace(path, change(path.read_text()).encode())
     with pytest.raises(DataPrepError, match=rf"metadata.geojson: .*{message}"):
-        list_tiles(None, 1, raw)
+        list_tiles(SplitFiles(fold=1), raw)
