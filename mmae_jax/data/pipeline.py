@@ -84,15 +84,27 @@ def train_batches(
     """
     settings = experiment.phase(phase)
     rows = _rows_per_host(f"{phase}.batch_size", settings.batch_size, num_hosts)
+    batches = train_dataset(experiment, phase, shards.source(settings.train_splits), rows)
+    return _iterate(batches[start_step * num_hosts + host :: num_hosts], experiment.data)
+
+
+def train_dataset(experiment: spec.Experiment, phase: str, tiles: Sequence[Tile], rows: int) -> grain.MapDataset[Batch]:
+    """Returns the endless batches of `rows` training samples that `train_batches` iterates over, by index.
+
+    Args:
+      experiment: the experiment.
+      phase: names the random draws.
+      tiles: where crops are read from.
+      rows: samples a batch.
+    """
     samples = (
-        grain.MapDataset.source(shards.source(settings.train_splits))
+        grain.MapDataset.source(tiles)
         .repeat(experiment.data.repeats**2)
         .shuffle(_fold(experiment.seed, phase, "shuffle"))
         .repeat()
         .random_map(functools.partial(sample.train_sample, experiment), seed=_fold(experiment.seed, phase, "sample"))
     )
-    host_batches = samples.batch(rows, drop_remainder=True)[start_step * num_hosts + host :: num_hosts]
-    return _iterate(host_batches, experiment.data)
+    return samples.batch(rows, drop_remainder=True)
 
 
 def eval_batches(

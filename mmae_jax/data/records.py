@@ -56,20 +56,33 @@ class Records:
         return len(self._bytes)
 
     def __getitem__(self, index: int) -> Record:
-        """Returns record `index` with the asked fields, as numpy arrays.
+        """Returns record `index` with the asked fields, as numpy arrays; raises as `read` and `decode`."""
+        return self.decode(index, self.read(index))
+
+    def read(self, index: int) -> bytes:
+        """Returns record `index` as it is stored.
 
         Raises:
-          DataError: the record cannot be read or decoded, or a modality has another shape or dtype than the contract's.
+          DataError: it cannot be read.
         """
-        where = self._locate(index)
         try:
-            serialized = self._bytes[index]
+            serialized: bytes = self._bytes[index]
             if not serialized:  # what ArrayRecord reads from a file that ends too early
                 raise ValueError("the record is empty")
         except Exception as error:
+            where = self._locate(index)
             raise DataError(f"{where}: cannot be read, the file is damaged or incomplete ({error})") from error
+        return serialized
+
+    def decode(self, index: int, serialized: bytes) -> Record:
+        """Returns the asked fields of stored record `index`, as numpy arrays.
+
+        Raises:
+          DataError: it cannot be decoded, or a modality has another shape or dtype than the contract's.
+        """
+        where = self._locate(index)
         try:
-            record = _features(self._directory, self._fields_key()).deserialize_example_np(serialized)
+            record: Record = self.features.deserialize_example_np(serialized)
         except Exception as error:
             raise DataError(f"{where}: cannot be decoded ({error})") from error
         try:
@@ -77,6 +90,11 @@ class Records:
         except DataError as error:
             raise DataError(f"{where} ({_text(record['name'])}): {error}") from error
         return record
+
+    @property
+    def features(self) -> tfds.features.FeaturesDict:
+        """Encodes and decodes the asked fields."""
+        return _features(self._directory, self._fields_key())
 
     def _locate(self, index: int) -> str:
         file = int(np.searchsorted(self._ends, index, side="right"))

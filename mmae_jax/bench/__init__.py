@@ -1,0 +1,1 @@
+"""Measurements of speed and size: `python -m mmae_jax.bench <what> …`."""
