@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from data_prep import band_groups, flair2, flair_hub, pastis_hd, s2_naip_urban, treesatai_ts
+from data_prep import band_groups, flair2, flair_hub, pastis_hd, pureforest, s2_naip_urban, treesatai_ts
 from data_prep.arguments import path, positive
 from data_prep.errors import DataPrepError
 from data_prep.prepare import prepare
@@ -16,6 +16,7 @@ from data_prep.statistics import command as statistics_command
 from data_prep.synthetic import flair2 as synthetic_flair2
 from data_prep.synthetic import flair_hub as synthetic_flair_hub
 from data_prep.synthetic import pastis_hd as synthetic_pastis_hd
+from data_prep.synthetic import pureforest as synthetic_pureforest
 from data_prep.synthetic import s2_naip_urban as synthetic_s2_naip_urban
 from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
 from data_prep.verify import verify
@@ -55,6 +56,7 @@ SOURCES: Mapping[str, Source | SourceOptions] = {
     "flair2": flair2.SOURCE,
     "flair_hub": flair_hub,
     "pastis_hd": pastis_hd,
+    "pureforest": pureforest.SOURCE,
     "s2_naip_urban": s2_naip_urban,
     "treesatai_ts": treesatai_ts,
 }
@@ -62,6 +64,7 @@ SYNTHETIC: Mapping[str, Synthetic] = {
     "flair2": synthetic_flair2,
     "flair_hub": synthetic_flair_hub,
     "pastis_hd": synthetic_pastis_hd,
+    "pureforest": synthetic_pureforest,
     "s2_naip_urban": synthetic_s2_naip_urban,
     "treesatai_ts": synthetic_treesatai_ts,
 }
