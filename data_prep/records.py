@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from mmae_jax.spec import Dataset, Modality
 
@@ -52,6 +53,19 @@ def features(contract: Dataset, target_fields: Mapping[str, Field]) -> tfds.feat
     for name, (shape, dtype) in target_fields.items():
         fields[name] = _tensor((contract.stored_side(rasters[name]),) * 2 if name in rasters else shape, dtype)
     return tfds.features.FeaturesDict(fields)
+
+
+def encoder(contract: Dataset, target_fields: Mapping[str, Field]) -> Callable[[Record], bytes]:
+    """Returns what encodes a record as `features` describes it: in every process as the same bytes."""
+    described = features(contract, target_fields)
+    serializer = ExampleSerializer(described.get_serialized_info())
+
+    def encode(record: Record) -> bytes:
+        example = serializer.get_tf_example(described.encode_example(record))
+        # `described.serialize_example` leaves the order of the fields to chance, and no checksum would be reproducible
+        return example.SerializeToString(deterministic=True)
+
+    return encode
 
 
 def _modality(modality: Modality, side: int) -> dict[str, tfds.features.Tensor]:

@@ -18,7 +18,7 @@ from data_prep.blocks import blocks
 from data_prep.errors import DataPrepError, TileError
 from data_prep.manifest import sha256
 from data_prep.output import Output
-from data_prep.records import Field, Record, features
+from data_prep.records import Field, Record, encoder
 from data_prep.storage import file_size, publish
 from mmae_jax.spec import Dataset
 
@@ -148,7 +148,7 @@ def write_shard(task: ShardTask, on_tile: Callable[[], object]) -> ShardReport:
 
 def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[], object]) -> ShardReport:
     source = task.source
-    encoder = features(source.contract, source.target_fields)
+    encode = encoder(source.contract, source.target_fields)
     kept = num_bytes = dropped_dates = 0
     skipped: list[str] = []
     missing = dict.fromkeys(source.contract.modalities, 0)
@@ -161,7 +161,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
             skipped.append(f"{tile.name}: {error}")
         else:
             for block in blocks(record, source.contract):
-                encoded = encoder.serialize_example(block)
+                encoded = encode(block)
                 writer.write(encoded)
                 num_bytes += len(encoded)
             kept += 1
