@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from rasterio import Affine
 
 from data_prep.flair_hub_contract import FINE_SIDE
 from data_prep.raw import expect, open_raster
@@ -61,8 +60,9 @@ def read_image(path: Path, bands: int, side: int, dtype: str | None) -> Image | 
             expect(path, "dtype", dtype, file.dtypes[0])
         pixels = file.read().reshape(-1, bands, side, side)
         crs = file.crs.to_wkt() if file.crs else ""
-        fine = file.transform * Affine.scale(side / FINE_SIDE)
-    return Image(pixels, Georeference(crs, np.array(fine[:6], np.float64)))
+        transform = np.array(file.transform[:6], np.float64)
+    transform[[0, 1, 3, 4]] *= side / FINE_SIDE  # the size of a pixel, not the corner
+    return Image(pixels, Georeference(crs, transform))
 
 
 def missing(modality: Modality) -> Record:
