@@ -95,13 +95,13 @@ class _Images:
             self._indices.append(len(self._indices) if index is None else index)
 
     def dates(self, where: str) -> np.ndarray | TileError:
-        indices, first = np.unique(np.array(self._indices, int), return_index=True)
+        indices, first, inverse = np.unique(np.array(self._indices, int), return_index=True, return_inverse=True)
         days = np.array(self._dates, np.int16).reshape(-1, 3)
         if self._problem:
             return TileError(f"{where}: {self._problem}")
-        for index, day in zip(self._indices, days, strict=True):  # lines may be repeated, but not contradict
-            if np.any(day != days[first[np.searchsorted(indices, index)]]):
-                return TileError(f"{where}: expected one scene for image {index}, found several of different days")
+        if np.any(days != days[first[inverse]]):  # lines may be repeated, but not contradict
+            index = self._indices[int((days != days[first[inverse]]).any(1).argmax())]
+            return TileError(f"{where}: expected one scene for image {index}, found several of different days")
         if indices[-1] - indices[0] + 1 != len(indices):
             return TileError(f"{where}: expected images numbered without gaps, found {indices.tolist()}")
         return days[first]
