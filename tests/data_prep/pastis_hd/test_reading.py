@@ -89,6 +89,23 @@ def test_random_crops_show_the_published_values(made_up, experiment):
             assert_published(found, made_up, name, start, experiment)
 
 
+def test_pixels_without_data_are_missing(made_up, experiment):
+    tile = tiles_of(experiment, "train")["20000"]
+    pixels, days = published_arrays(made_up, "20000")["s2"]
+    pixels = pixels[..., :16, :16]
+    every_date = dataclasses.replace(experiment.inputs["s2"], num_dates=len(days))
+    experiment = dataclasses.replace(experiment, inputs=experiment.inputs | {"s2": every_date})
+    found = sample.eval_sample(experiment, tile, 0)
+    absent = (pixels == NODATA).any(1)
+    assert absent.any()
+    np.testing.assert_array_equal(found["valid"]["s2"], ~absent)
+    np.testing.assert_array_equal(found["dates"]["s2"][1:], days[1:])
+    assert found["dates"]["s2"][0].tolist() == ([2019, 182, 0] if absent[0].all() else list(days[0]))
+    kept = np.broadcast_to(~absent[:, None], pixels.shape)
+    np.testing.assert_array_equal(found["inputs"]["s2"][kept], pixels[kept])
+    assert not (found["inputs"]["s2"] == NODATA).any()
+
+
 def test_blocks_put_together_are_the_published_arrays(made_up, shards, experiment):
     assert read_contract(shards) == CONTRACT
     for name, tile in tiles_of(experiment, "train").items():
