@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from data_prep import band_groups, flair2, flair_hub, pastis_hd, pureforest, s2_naip_urban, treesatai_ts
-from data_prep.arguments import path, positive
+from data_prep.arguments import add_shard_options, path, positive
 from data_prep.errors import DataPrepError
+from data_prep.folder import command as folder_command
 from data_prep.prepare import prepare
 from data_prep.shards import Source
 from data_prep.statistics import command as statistics_command
@@ -23,6 +24,7 @@ from data_prep.verify import verify
 
 INTERRUPTED = 130
 COMMANDS = {
+    "folder": (folder_command, "prepare your own rasters, described by a Python file"),
     "statistics": (statistics_command, "count what shards hold: JSON and figures"),
     "band_groups": (band_groups, "propose groups of correlated bands"),
 }
@@ -108,12 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_prepare(parser: argparse.ArgumentParser, dataset: str) -> None:
     parser.add_argument("--raw_dir", type=path, required=True, help="folder of the published files")
     parser.add_argument("--out_dir", type=path, required=True, help="new folder for the shards")
-    parser.add_argument("--num_shards", type=positive, help="shards per split (default: of about 256 MiB)")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the tiles")
-    workers = parser.add_mutually_exclusive_group()
-    workers.add_argument("--processes", type=positive, default=1, help="local worker processes")
-    workers.add_argument("--beam_options", metavar="OPTIONS", help="run on Apache Beam; see data_prep/beam.py")
-    parser.add_argument("--strict", action="store_true", help="stop at the first tile that cannot be used")
+    add_shard_options(parser)
     source = SOURCES[dataset]
     if not isinstance(source, Source):
         source.add_arguments(parser)
