@@ -14,7 +14,7 @@ encoded.
 
 from ml_collections import ConfigDict, config_dict
 
-from data_prep.pureforest import CONTRACT
+from data_prep.pureforest_contract import CONTRACT
 from mmae_jax.config import to_plain
 
 

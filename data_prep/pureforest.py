@@ -14,77 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from immutabledict import immutabledict
 
 from data_prep.elevation import quantised
 from data_prep.errors import DataPrepError, TileError
 from data_prep.height_model import Square, read_points, surface_and_terrain
+from data_prep.pureforest_contract import CLASSES, CONTRACT, SPECIES, UNKNOWN_DATE
 from data_prep.raw import expect, open_raster
 from data_prep.records import Record
 from data_prep.shards import Source
 from data_prep.splits import SPLITS, read_rows
-from mmae_jax.spec import Dataset, Modality, Target
-
-CLASSES = immutabledict(
-    {
-        "Deciduous oak": "#8db600",
-        "Evergreen oak": "#556b2f",
-        "Beech": "#f4a460",
-        "Chestnut": "#a0522d",
-        "Black locust": "#ffd700",
-        "Maritime pine": "#00ced1",
-        "Scotch pine": "#1e90ff",
-        "Black pine": "#191970",
-        "Aleppo pine": "#87ceeb",
-        "Fir": "#800080",
-        "Spruce": "#db7093",
-        "Larch": "#ff7f50",
-        "Douglas": "#dc143c",
-    }
-)
-"""The 13 published classes, in index order, and a colour for each."""
-
-SPECIES = (
-    *("Quercus_robur", "Quercus_pubescens", "Quercus_petraea", "Quercus_rubra", "Quercus_ilex", "Fagus_sylvatica"),
-    *("Castanea_sativa", "Robinia_pseudoacacia", "Pinus_pinaster", "Pinus_sylvestris", "Pinus_nigra"),
-    *("Pinus_nigra_laricio", "Pinus_halepensis", "Abies_alba", "Abies_nordmanniana", "Picea_abies"),
-    *("Larix_decidua", "Pseudotsuga_menziesii"),
-)
-"""The 18 species of the file names, in the order of their classes."""
-
-UNKNOWN_DATE = (2020, 183, 0)
-_DATES = "not published: 1 July 2020 stands for all"
-
-CONTRACT = Dataset(
-    name="pureforest",
-    version="1.0.0",
-    tile_meters=50.0,
-    modalities=immutabledict(
-        aerial=Modality(
-            bands=("NIR", "R", "G", "B"),
-            dtype="uint8",
-            unit="digital number",
-            ground_sample_distance=0.2,
-            size=250,
-            value_range=(0.0, 255.0),
-            date_convention=_DATES,
-        ),
-        height=Modality(
-            bands=("DSM", "DTM"),
-            dtype="uint16",
-            unit="metre above the reference of altitudes",
-            ground_sample_distance=0.5,
-            size=100,
-            quantum=0.01,
-            value_range=(-100.0, 5000.0),
-            date_convention=_DATES,
-        ),
-    ),
-    targets=immutabledict(
-        tree_class=Target(kind="classif", classes=tuple(CLASSES), field="tree_class", colours=tuple(CLASSES.values())),
-        species=Target(kind="classif", classes=SPECIES, field="species"),
-    ),
-)
 
 _NAME = re.compile(r"(?:TRAIN|VAL|TEST)-(?P<patch>(?P<species>[A-Za-z_]+)-C(?P<index>\d+)-\w+)")
 
@@ -139,19 +77,16 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
 
 def _check_table(path: Path, tiles: Mapping[str, list[Tile]]) -> None:
     listed = {row["patch_id"]: row for row in read_rows(path, "patch_id", "split", "class_index")}
-    for split, members in tiles.items():
-        for tile in members:
-            match = _NAME.fullmatch(tile.name)
-            if not match:
-                continue  # reported when it is read
-            row = listed.get(match["patch"])
-            if row is None:
-                raise DataPrepError(f"{path}: expected a line for {match['patch']}, found none")
-            for column, expected in (("split", row["split"]), ("class_index", row["class_index"])):
-                value = split if column == "split" else match["index"]
-                if value != expected:
+    matches = {split: [_NAME.fullmatch(tile.name) for tile in members] for split, members in tiles.items()}
+    for split, members in matches.items():
+        for match in filter(None, members):  # others are reported when they are read
+            patch = match["patch"]
+            if patch not in listed:
+                raise DataPrepError(f"{path}: expected a line for {patch}, found none")
+            for column, expected in (("split", split), ("class_index", match["index"])):
+                if (found := listed[patch][column]) != expected:
                     raise DataPrepError(
-                        f"{path}: {match['patch']}: {column}: expected {value} as in the file's name, found {expected}"
+                        f"{path}: {patch}: {column}: expected {expected} as in the file's name, found {found}"
                     )
     present = sum(map(len, tiles.values()))
     if present < len(listed):

@@ -1,7 +1,8 @@
 """Where the files of an S2-NAIP tile are: in one folder a sensor, or still in the published archives.
 
 Extracted: `{sensor}/{id}{ending}`, e.g. `sentinel2/32612_960_-6049_8.tif`. Published: 32 × 32 tiles in one archive,
-`{sensor}_{utm}/{utm}_{column // 32}_{row // 32}.tar`, whose members carry the same names.
+`{sensor}_{utm}/{utm}_{column // 32}_{row // 32}.tar`, whose members carry the same names. Reading extracted files is
+faster: an archive's members are found by walking through it.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def last_bytes(found: Path, number: int) -> bytes:
         return file.read(number)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=64)  # up to a megabyte each
 def _members(archive: Path) -> Mapping[str, tuple[int, int]]:
     """Returns file name → offset and size in an archive, from its headers alone."""
     with naming_errors(archive):

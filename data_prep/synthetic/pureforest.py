@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data_prep.errors import DataPrepError
 from data_prep.prepare import refuse_existing
-from data_prep.pureforest import CLASSES
+from data_prep.pureforest_contract import CLASSES
 from data_prep.synthetic.genera import GENERA, Genus
 
 SIDE = 250

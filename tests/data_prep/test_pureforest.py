@@ -19,7 +19,7 @@ from data_prep import pureforest
 from data_prep.__main__ import main
 from data_prep.errors import DataPrepError, TileError
 from data_prep.height_model import GROUND, NOISE, Points, Square, surface_and_terrain
-from data_prep.pureforest import CLASSES, CONTRACT, SPECIES
+from data_prep.pureforest_contract import CLASSES, CONTRACT, SPECIES
 from mmae_jax import config
 from mmae_jax.contract import read_contract
 from mmae_jax.data import sample
