@@ -91,7 +91,7 @@ def _findings(experiment: spec.Experiment, name: str, batch: Batch) -> Iterator[
 def _swapped(
     bands: tuple[str, ...], typical: np.ndarray, means: np.ma.MaskedArray
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yields the pair of bands whose order is turned most clearly, if any.
+    """Yields the two bands that look swapped, if any: of the pairs in turned order, the one that explains most.
 
     Args:
       bands: C names.
@@ -101,21 +101,31 @@ def _swapped(
     complete = means[~np.ma.getmaskarray(means).any(axis=1)].filled()
     if len(complete) < MIN_SAMPLES:
         return
-    turned: dict[tuple[int, int], float] = {}
-    for first, second in itertools.combinations(range(len(bands)), 2):
+    turned = _turned(typical, complete)
+    if turned:
+        pair = min(turned, key=lambda pair: sum(_turned(typical, _swap(complete, pair)).values()))
+        names, overall = tuple(bands[index] for index in pair), complete.mean(axis=0)
+        expected, found = (_numbers(values[list(pair)]) for values in (typical, overall))
+        yield names, f"expected means near {expected}, found {found}; are they swapped?"
+
+
+def _turned(typical: np.ndarray, means: np.ndarray) -> dict[tuple[int, int], float]:
+    """Returns the pairs of bands whose means `[B, C]` are in another order than the typical ones, and by how much."""
+    turned = {}
+    for first, second in itertools.combinations(range(len(typical)), 2):
         expected = typical[second] - typical[first]
         if abs(expected) < CLEAR * np.abs(typical[[first, second]]).max() or expected == 0:
             continue
-        found = (complete[:, second] - complete[:, first]) / expected
+        found = (means[:, second] - means[:, first]) / expected
         if (found < 0).mean() >= MOST and np.median(found) <= -MARGIN:
-            turned[first, second] = np.median(found) * abs(expected)
-    if turned:
-        pair = list(min(turned.items(), key=lambda item: item[1])[0])
-        names, overall = tuple(bands[index] for index in pair), complete.mean(axis=0)
-        yield (
-            names,
-            f"expected means near {_numbers(typical[pair])}, found {_numbers(overall[pair])}; are they swapped?",
-        )
+            turned[first, second] = float(-np.median(found) * abs(expected))
+    return turned
+
+
+def _swap(means: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+    swapped = means.copy()
+    swapped[:, pair] = means[:, pair[::-1]]
+    return swapped
 
 
 def _numbers(values: np.ndarray) -> str:

@@ -125,6 +125,20 @@ def test_some_bright_scenes_among_others_are_no_swap():
     check(experiment(), values)
 
 
+@pytest.mark.parametrize(("first", "second"), [("B02", "B08"), ("B04", "B05"), ("B08", "B11"), ("B8A", "B12")])
+def test_swapped_bands_of_made_up_sentinel_2_are_named(synthetic_shards, first, second):
+    tiny = runs.tiny(synthetic_shards)
+    opened = shards.open_shards(tiny)
+    value_check.check_first_values(tiny, "pretrain", opened)
+    s2 = tiny.dataset.modalities["s2"]
+    typical = dict(zip(s2.bands, s2.typical_means, strict=True))
+    typical[first], typical[second] = typical[second], typical[first]
+    s2 = dataclasses.replace(s2, typical_means=tuple(typical.values()))
+    dataset = dataclasses.replace(tiny.dataset, modalities=tiny.dataset.modalities | {"s2": s2})
+    with pytest.raises(contract.ContractError, match=f"s2, band {first} and {second}: expected means near"):
+        value_check.check_first_values(dataclasses.replace(tiny, dataset=dataset), "pretrain", opened)
+
+
 def test_shards_are_checked_before_the_first_step(synthetic_shards, tmp_path):
     tiny = runs.tiny(synthetic_shards)
     opened = shards.open_shards(tiny)
