@@ -15,13 +15,13 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 from data_prep.errors import DataPrepError
 from data_prep.manifest import MANIFEST_FILE
-from data_prep.storage import delete_folder, is_local, publish
+from data_prep.storage import delete_folder, file_names, flush_folder, is_local, publish
 
 _SETTINGS = "settings.json"
 _WORK = "work"
@@ -111,9 +111,15 @@ class Output:
             temporary.write_text(text, encoding="utf-8")
             publish(temporary, target)
 
+    def keep_only(self, names: Set[str]) -> None:
+        """Deletes what else an interrupted run left among the shards `names`: metadata, perhaps half written."""
+        for name in file_names(self.data) - names:
+            (self.data / name).unlink()
+
     def complete(self) -> None:
         """Makes `out_dir` appear, or deletes what is beside it, after everything was written."""
         if is_local(self.out_dir):
+            flush_folder(self.data)
             self.data.rename(self.out_dir)
         self.discard()
 

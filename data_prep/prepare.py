@@ -94,6 +94,7 @@ def prepare(
         if empty:
             output.discard()  # nothing in it is worth continuing
             raise DataPrepError(f"{raw_dir}: no tile of split {', '.join(empty)} could be read; nothing was written")
+        output.keep_only({task.file_name for task in tasks})
         _write_metadata(source, tasks, reports, output.data)
         settings = {"seed": seed, "strict": strict, "options": options}
         manifest = _manifest(source, raw_dir, tasks, reports, summaries, settings)

@@ -37,8 +37,6 @@ def check_reachable(flag: str, path: Path) -> None:
 def publish(temporary: Path, target: Path) -> None:
     """Makes a local file appear as `target`, at once and whole; on a disk, `temporary` is gone then."""
     if is_local(target):
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # or a power failure could leave the name without the content
         temporary.replace(target)
     else:
         # not through an open file: closing that, also because of an error, would publish a part
@@ -74,6 +72,13 @@ def file_size(path: Path) -> int:
         return path.stat().st_size
     filesystem, name = fsspec.core.url_to_fs(str(path))
     return int(filesystem.info(name, refresh=True)["size"])
+
+
+def flush_folder(folder: Path) -> None:
+    """Waits until the files in a local folder are on the disk; a power failure could leave names without content."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def delete_folder(folder: Path) -> None:
