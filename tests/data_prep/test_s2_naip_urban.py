@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 from array_record.python.array_record_data_source import ArrayRecordDataSource
+from rasterio.windows import Window
 
 from configs.s2_naip_urban import get_config
 from data_prep import s2_naip_urban
@@ -220,6 +221,30 @@ def test_samples_have_the_published_shapes_whatever_is_missing(shards):
         if len(whole["s1"]["dates"]) == 0:
             assert not result["valid"]["s1"].any()
     assert few >= 1
+
+
+@pytest.mark.parametrize(("crop", "row", "column"), [(0, 0, 0), (7, 12, 25), (23, 51, 38)])
+def test_samples_are_windows_of_the_stacked_files(raw, shards, crop, row, column):
+    described = experiment(shards)
+    tile = open_shards(described).source(("val",))[0]
+    name = tile.read((0, 0), 64)["name"].decode()
+    result = sample.eval_sample(described, tile, crop)
+
+    def window(path: Path, scale: int) -> np.ndarray:
+        with rasterio.open(path) as file:
+            return file.read(window=Window(column * scale, row * scale, 12 * scale, 12 * scale))
+
+    aerial = window(raw["stacked"] / "naip" / f"{name}.png", 8)
+    np.testing.assert_array_equal(result["inputs"]["aerial"][0], aerial[[3, 0, 1, 2]])
+    np.testing.assert_array_equal(result["inputs"]["spot"][0], aerial[:3])
+    for sensor, folder, ending in (("s2", "sentinel2", "_stacked"), ("s1", "sentinel1", "")):
+        found = result["inputs"][sensor]
+        images = window(raw["stacked"] / folder / f"{name}{ending}.tif", 1).reshape(-1, *found.shape[1:])
+        scenes = (raw["stacked"] / "dates" / sensor / f"{name}.txt").read_text().split()
+        days = [datetime.datetime.strptime(scene.split("_")[-5][:8], "%Y%m%d").timetuple() for scene in scenes]
+        published = {(day.tm_year, day.tm_yday, image.tobytes()) for day, image in zip(days, images, strict=True)}
+        for (year, day, _), image in zip(result["dates"][sensor].tolist(), found, strict=True):
+            assert (year, day, image.tobytes()) in published
 
 
 def test_the_contract_says_whether_landsat_is_stored(raw, shards, tmp_path):
