@@ -105,8 +105,8 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
     record = _read_aerial(raw_dir / "imagery" / tile.split / f"{tile.name}.tiff")
     west, north = record["transform"][2], record["transform"][5]
     record["height"] = _read_height(raw_dir / "lidar" / tile.split / f"{tile.name}.laz", west, north)
-    species = (
-        SPECIES.index(parts["species"]) if parts["species"] in SPECIES else CONTRACT.targets["species"].missing_value
+    species = {name: index for index, name in enumerate(SPECIES)}.get(
+        parts["species"], CONTRACT.targets["species"].missing_value
     )
     record |= {
         "name": parts["patch"],

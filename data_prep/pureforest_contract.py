@@ -25,13 +25,29 @@ CLASSES = immutabledict(
 )
 """The 13 published classes, in index order, and a colour for each."""
 
-SPECIES = (
-    *("Quercus_robur", "Quercus_pubescens", "Quercus_petraea", "Quercus_rubra", "Quercus_ilex", "Fagus_sylvatica"),
-    *("Castanea_sativa", "Robinia_pseudoacacia", "Pinus_pinaster", "Pinus_sylvestris", "Pinus_nigra"),
-    *("Pinus_nigra_laricio", "Pinus_halepensis", "Abies_alba", "Abies_nordmanniana", "Picea_abies"),
-    *("Larix_decidua", "Pseudotsuga_menziesii"),
+SPECIES = immutabledict(
+    {
+        "Quercus_robur": "#8db600",
+        "Quercus_pubescens": "#4f7942",
+        "Quercus_petraea": "#b2ec5d",
+        "Quercus_rubra": "#c1440e",
+        "Quercus_ilex": "#556b2f",
+        "Fagus_sylvatica": "#f4a460",
+        "Castanea_sativa": "#a0522d",
+        "Robinia_pseudoacacia": "#ffd700",
+        "Pinus_pinaster": "#00ced1",
+        "Pinus_sylvestris": "#1e90ff",
+        "Pinus_nigra": "#191970",
+        "Pinus_nigra_laricio": "#5d5db3",
+        "Pinus_halepensis": "#87ceeb",
+        "Abies_alba": "#800080",
+        "Abies_nordmanniana": "#c88fd8",
+        "Picea_abies": "#db7093",
+        "Larix_decidua": "#ff7f50",
+        "Pseudotsuga_menziesii": "#dc143c",
+    }
 )
-"""The 18 species of the file names, in the order of their classes."""
+"""The 18 species of the file names, in the order of their classes, and a colour for each."""
 
 UNKNOWN_DATE = (2020, 183, 0)
 _DATES = "not published: 1 July 2020 stands for all"
@@ -63,6 +79,6 @@ CONTRACT = Dataset(
     ),
     targets=immutabledict(
         tree_class=Target(kind="classif", classes=tuple(CLASSES), field="tree_class", colours=tuple(CLASSES.values())),
-        species=Target(kind="classif", classes=SPECIES, field="species"),
+        species=Target(kind="classif", classes=tuple(SPECIES), field="species", colours=tuple(SPECIES.values())),
     ),
 )
