@@ -86,6 +86,12 @@ def test_display_bands(bands, expected):
     assert display_bands(bands) == expected
 
 
+def test_a_cloudy_date_leaves_the_others_bright():
+    clear = np.linspace(0.0, 0.1, 10_000).reshape(1, 1, 100, 100)
+    cloudy = clear + 0.7
+    np.testing.assert_allclose(limits(np.concatenate([clear, cloudy, clear])), limits(clear))
+
+
 def test_limits_ignore_missing_pixels_and_outliers():
     pixels = np.linspace(0, 1, 1000).reshape(1, 1, 10, 100)
     pixels = np.concatenate([pixels, np.full_like(pixels, np.nan)], axis=1)

@@ -35,14 +35,20 @@ def display_bands(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def limits(pixels: np.ndarray) -> np.ndarray:
-    """Returns the 2nd and 98th percentile of each band over all finite pixels, float `[2, C]`.
+    """Returns the 2nd and 98th percentile of each band in a typical date (the median over dates), float `[2, C]`.
+
+    Some dates under clouds or snow, ten times as bright, thus do not turn the others black.
 
     Args:
       pixels: `[D, C, H, W]`; bands without a finite pixel get 0 and 1.
     """
-    bands = np.moveaxis(pixels, 1, 0).reshape(pixels.shape[1], -1)
-    finite = [band[np.isfinite(band)] for band in bands]
-    return np.stack([np.percentile(band, (2, 98)) if band.size else np.array([0.0, 1.0]) for band in finite], axis=1)
+    return np.stack([_band_limits(band) for band in np.moveaxis(pixels, 1, 0)], axis=1)
+
+
+def _band_limits(band: np.ndarray) -> np.ndarray:
+    finite = [date[np.isfinite(date)] for date in band]
+    percentiles = [np.percentile(values, (2, 98)) for values in finite if values.size]
+    return np.median(percentiles, axis=0) if percentiles else np.array([0.0, 1.0])
 
 
 def to_image(pixels: np.ndarray, low_high: np.ndarray) -> np.ndarray:
