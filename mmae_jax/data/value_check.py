@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -26,10 +27,10 @@ from mmae_jax.data.sample import eval_sample
 from mmae_jax.data.shards import Shards
 
 SAMPLES = 32
-MIN_SAMPLES = 4
+MIN_SAMPLES = 8
 MIN_VALUES = 16
-CLEAR = 0.15
-MARGIN = 0.25
+CLEAR = 0.2
+MARGIN = 0.5
 MOST = 0.75
 
 
@@ -68,43 +69,67 @@ def check_values(experiment: spec.Experiment, batch: Batch, where: str) -> None:
 def _findings(experiment: spec.Experiment, name: str, batch: Batch) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yields the bands and a description of each contradiction in one input."""
     modality, bands = experiment.modality(name), experiment.inputs[name].band_names
-    values = np.ma.masked_invalid(batch["inputs"][name].astype(np.float64))
-    values[~np.broadcast_to(batch["valid"][name][:, :, None], values.shape)] = np.ma.masked
-    absent = dates.missing_values(batch["inputs"][name], modality.nodata)
-    if absent is not None:
-        values[absent] = np.ma.masked
-    if modality.quantum is not None:
-        values = batch["base"][name][:, None, None, None, None] + modality.quantum * values
+    base = batch["base"].get(name)
+    each = [
+        _summary(modality, pixels, valid, None if base is None else base[index])
+        for index, (pixels, valid) in enumerate(zip(batch["inputs"][name], batch["valid"][name], strict=True))
+    ]
+    number = np.sum([s.number for s in each], 0)
+    low, high = np.min([s.low for s in each], 0), np.max([s.high for s in each], 0)
     for index, band in enumerate(bands):
-        found = values[:, :, index].compressed()
-        if found.size >= MIN_VALUES and found.min() == found.max():
+        found = (low[index], high[index])
+        if number[index] >= MIN_VALUES and found[0] == found[1]:
             yield (band,), f"expected values that differ, found {found[0]:g} only"
-        elif found.size and modality.value_range is not None:
-            low, high = modality.value_range
-            if found.min() < low or found.max() > high:
-                yield (band,), f"expected values from {low:g} to {high:g}, found {found.min():g} to {found.max():g}"
+        elif number[index] and modality.value_range is not None:
+            expected = modality.value_range
+            if found[0] < expected[0] or found[1] > expected[1]:
+                text = f"expected values from {expected[0]:g} to {expected[1]:g}, found {found[0]:g} to {found[1]:g}"
+                yield (band,), text
     if modality.typical_means is not None:
         typical = np.array([modality.typical_means[modality.bands.index(band)] for band in bands])
-        yield from _swapped(bands, typical, values.mean(axis=(1, 3, 4)))
+        yield from _swapped(bands, typical, np.array([s.mean for s in each if s.number.all()]))
 
 
-def _swapped(
-    bands: tuple[str, ...], typical: np.ndarray, means: np.ma.MaskedArray
-) -> Iterator[tuple[tuple[str, ...], str]]:
+class _Summary(NamedTuple):
+    """Of the present values of each band of one sample, `[C]` each."""
+
+    number: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    mean: np.ndarray
+
+
+def _summary(modality: spec.Modality, pixels: np.ndarray, valid: np.ndarray, base: float | None) -> _Summary:
+    """Summarises a sample's `pixels` `[D, C, h, w]` where `valid` `[D, h or 1, w or 1]`."""
+    values = pixels.astype(np.float64)
+    if modality.quantum is not None and base is not None:
+        values = base + modality.quantum * values
+    present = np.broadcast_to(valid[:, None], values.shape)
+    absent = dates.missing_values(pixels, modality.nodata)
+    present = present if absent is None else present & ~absent
+    axes, number = (0, 2, 3), present.sum((0, 2, 3))
+    return _Summary(
+        number,
+        values.min(axes, initial=np.inf, where=present),
+        values.max(axes, initial=-np.inf, where=present),
+        values.sum(axes, where=present) / np.maximum(number, 1),
+    )
+
+
+def _swapped(bands: tuple[str, ...], typical: np.ndarray, means: np.ndarray) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yields the two bands that look swapped, if any: of the pairs in turned order, the one that explains most.
 
     Args:
       bands: C names.
       typical: `[C]`, mean of each band over the dataset.
-      means: `[B, C]`, mean of each band of each sample.
+      means: `[B, C]`, mean of each band of each sample that has all of them.
     """
-    complete = means[~np.ma.getmaskarray(means).any(axis=1)].filled()
-    if len(complete) < MIN_SAMPLES:
+    if len(means) < MIN_SAMPLES:
         return
-    turned = _turned(typical, complete)
+    turned = _turned(typical, means)
     if turned:
-        pair = min(turned, key=lambda pair: sum(_turned(typical, _swap(complete, pair)).values()))
-        names, overall = tuple(bands[index] for index in pair), complete.mean(axis=0)
+        pair = min(turned, key=lambda pair: sum(_turned(typical, _swap(means, pair)).values()))
+        names, overall = tuple(bands[index] for index in pair), means.mean(axis=0)
         expected, found = (_numbers(values[list(pair)]) for values in (typical, overall))
         yield names, f"expected means near {expected}, found {found}; are they swapped?"
 

@@ -111,7 +111,7 @@ def test_logarithms_below_zero_are_ordered_too():
     "values",
     [
         batch(means=(1.1, 1.0, 3.0)),  # too alike to tell
-        batch(samples=3, means=(3.0, 1.1, 1.0)),  # too few scenes to tell
+        batch(samples=7, means=(3.0, 1.1, 1.0)),  # too few scenes to tell
         batch(means=(3.0, 3.1, 2.9)),  # snow: turned, by little
     ],
 )
