@@ -80,9 +80,36 @@ class Tile:
     ) -> np.ndarray:
         if len({block.shape for row in stored for block in row}) > 1:
             raise DataError(f"tile {self.index}: {field}: its blocks differ in the number of dates")
-        whole = stored[0][0]
-        if len(stored) > 1 or len(stored[0]) > 1:
-            whole = np.concatenate([np.concatenate(row, axis=-1) for row in stored], axis=-2)
         assert raster.size is not None, "rasters have a size"
-        frame = raster.frame if isinstance(raster, spec.Modality) else 0
-        return crops.cut(whole, inside, cells, raster.size // self.dataset.size_gcd, frame)
+        scale = raster.size // self.dataset.size_gcd
+        if len(stored) == len(stored[0]) == 1:
+            frame = raster.frame if isinstance(raster, spec.Modality) else 0
+            return crops.cut(stored[0][0], inside, cells, scale, frame)
+        return _stitch(stored, inside, cells, self.dataset.size_gcd // self.dataset.blocks, scale)
+
+
+def _stitch(stored: list[list[np.ndarray]], inside: crops.Cell, cells: int, per_block: int, scale: int) -> np.ndarray:
+    """Returns a crop of several blocks; copies only what is in it.
+
+    Args:
+      stored: rows of blocks, each `[..., side, side]`.
+      inside: first row and column of the crop, in cells from the first block's corner.
+      cells: side of the crop.
+      per_block: cells per side of a block.
+      scale: pixels per cell.
+    """
+    first = stored[0][0]
+    crop = np.empty((*first.shape[:-2], cells * scale, cells * scale), first.dtype)
+    for i, row in enumerate(stored):
+        to_rows, from_rows = _overlap(i, inside[0], cells, per_block, scale)
+        for j, block in enumerate(row):
+            to_columns, from_columns = _overlap(j, inside[1], cells, per_block, scale)
+            crop[..., to_rows, to_columns] = block[..., from_rows, from_columns]
+    return crop
+
+
+def _overlap(block: int, start: int, cells: int, per_block: int, scale: int) -> tuple[slice, slice]:
+    """Returns the pixels of the crop that a block has, and where they are in the block, along one axis."""
+    begin, end = max(start, block * per_block), min(start + cells, (block + 1) * per_block)
+    in_crop, in_block = (slice((begin - at) * scale, (end - at) * scale) for at in (start, block * per_block))
+    return in_crop, in_block
