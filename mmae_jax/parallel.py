@@ -62,7 +62,7 @@ def parameter_partition(path: Sequence[Any], shape: tuple[int, ...]) -> Partitio
     return PARTITIONS.get(name, REPLICATED)
 
 
-def shardings(tree: Any, mesh: jax.sharding.Mesh) -> Any:
+def shardings(tree: Any, mesh: jax.sharding.Mesh | jax.sharding.AbstractMesh) -> Any:
     """Returns the sharding of every leaf of a tree of parameters, optimiser moments or averages.
 
     Args:
@@ -82,12 +82,24 @@ def shardings(tree: Any, mesh: jax.sharding.Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(one, tree)
 
 
+def in_place(tree: Any) -> Any:
+    """Returns, inside jit, a tree whose leaves stay where `shardings` says, on the mesh of the arguments.
+
+    Without it XLA is free to place what a step returns elsewhere, and the next step would be compiled again for that.
+    """
+    mesh = jax.typeof(jax.tree.leaves(tree)[0]).sharding.mesh
+    return tree if mesh.empty else jax.lax.with_sharding_constraint(tree, shardings(tree, mesh))
+
+
 def _plain(key: Any) -> Any:
     return getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))
 
 
 def _check_divides(
-    names: Sequence[Any], shape: tuple[int, ...], partition: PartitionSpec, mesh: jax.sharding.Mesh
+    names: Sequence[Any],
+    shape: tuple[int, ...],
+    partition: PartitionSpec,
+    mesh: jax.sharding.Mesh | jax.sharding.AbstractMesh,
 ) -> None:
     for dimension, axis in enumerate(partition):
         if axis is not None and shape[dimension] % mesh.shape[axis]:

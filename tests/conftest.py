@@ -69,8 +69,25 @@ def tiny_experiment(synthetic_shards: Path, quick_compilation: None) -> spec.Exp
 
 
 @pytest.fixture(scope="session")
-def finished_run(tiny_experiment: spec.Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compilations() -> runs.Compilations:
+    """What `finished_run` compiled."""
+    return runs.Compilations()
+
+
+@pytest.fixture(scope="session")
+def finished_run(
+    tiny_experiment: spec.Experiment, compilations: runs.Compilations, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A run of `tiny_experiment` through all phases; not to be written to."""
     workdir = tmp_path_factory.mktemp("finished") / "run"
-    runs.run(tiny_experiment, workdir)
+    with compilations:
+        runs.run(tiny_experiment, workdir)
     return workdir
+
+
+@pytest.fixture
+def scripted(quick_compilation: None) -> Iterator[runs.Scripted]:
+    """Training and evaluation are replaced by something quick with known results."""
+    patch = runs.Scripted()
+    yield patch
+    patch.undo()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import os
@@ -10,7 +11,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -139,6 +140,32 @@ def quick_compilation(cache: Path) -> Iterator[None]:
     for name, (_, default) in settings.items():
         jax.config.update(name, default)
     compilation_cache.reset_cache()
+
+
+class Compilations(collections.Counter[str]):
+    """Counts what is compiled while this is entered, by name of the function."""
+
+    def __enter__(self) -> Self:
+        jax.monitoring.register_event_duration_secs_listener(self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._count)
+
+    def _count(self, event: str, _seconds: float, *, fun_name: str = "", **_: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            self[fun_name.removeprefix("jit(").removeprefix("jit_").removesuffix(")")] += 1
+
+
+def random_params(experiment: spec.Experiment, mesh: jax.sharding.Mesh, seed: int = 0) -> nnx.State:
+    """Returns random parameters without compiling anything."""
+    _, abstract = abstract_model(experiment)
+    values = {
+        path: np.random.default_rng([seed, *".".join(map(str, path)).encode()]).normal(0, 0.2, leaf.shape)
+        for path, leaf in by_path(abstract).items()
+    }
+    params = from_paths({path: value.astype(np.float32) for path, value in values.items()}, abstract)
+    return jax.device_put(params, parallel.shardings(abstract, mesh))
 
 
 def replaced(experiment: spec.Experiment, phase: str, **changes: Any) -> spec.Experiment:

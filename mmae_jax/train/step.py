@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from mmae_jax import losses, metrics
+from mmae_jax import losses, metrics, parallel
 from mmae_jax.data.batch import Batch
 from mmae_jax.losses import Total
 from mmae_jax.models.masking import SequenceMask, draw_masks
@@ -86,7 +86,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
     scalars = {"loss": loss} | {f"loss/{name}": error.mean for name, error in errors.items()}
     scalars["gradient_norm"] = optax.tree.norm(gradients)
     scalars["learning_rate"] = learning_rate(experiment.phase(phase), program.total_steps)(state.step)
-    return TrainState(state.step + 1, params, moments, state.ema), scalars
+    return parallel.in_place(TrainState(state.step + 1, params, moments, state.ema)), scalars
 
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="state")
@@ -97,7 +97,7 @@ def update_average(program: Program, state: TrainState) -> TrainState:
     momentum = ema_momentum(program.experiment.phase(program.phase).epochs)
     trained, _ = split_trained(state.params, program.phase)
     ema = jax.tree.map(lambda average, param: momentum * average + (1 - momentum) * param, state.ema, trained)
-    return TrainState(state.step, state.params, state.moments, ema)
+    return parallel.in_place(TrainState(state.step, state.params, state.moments, ema))
 
 
 @functools.partial(jax.jit, static_argnames="program")
