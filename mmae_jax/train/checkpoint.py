@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import math
+import os
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -61,7 +62,7 @@ class Checkpoints:
         Raises:
           CheckpointError: it holds checkpoints of another experiment; the message names the fields.
         """
-        self.directory, self._allow = epath.Path(directory), experiment.data.allow
+        self.directory, self._allow = _absolute(directory), experiment.data.allow
         if _has_steps(self.directory):
             check_same_experiment(self.directory, experiment, phase, trains=True)
         elif jax.process_index() == 0 and (self.directory / "metadata").exists():
@@ -161,7 +162,7 @@ def open_experiment(directory: epath.PathLike) -> Experiment:
     Raises:
       CheckpointError: there are none, or what describes them is damaged.
     """
-    directory = epath.Path(directory)
+    directory = _absolute(directory)
     if not _has_steps(directory):
         raise CheckpointError(f"{directory}: no checkpoints there")
     with _reading(directory), ocp.training.Checkpointer(directory) as checkpointer:
@@ -189,7 +190,7 @@ def load_params(
     abstract = abstract_model(experiment)[1]
     sharding = parallel.shardings(abstract, mesh)
     abstract = jax.tree.map(lambda a, s: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=s), abstract, sharding)
-    path = epath.Path(directory) / str(step)
+    path = _absolute(directory) / str(step)
     names = named(abstract)
     with _reading(path):
         stored = ocp.metadata(path).metadata
@@ -207,6 +208,12 @@ def load_params(
     return unnamed({name: leaves[source[name]] for name in names}, abstract)
 
 
+def _absolute(path: epath.PathLike) -> epath.Path:
+    """Orbax writes to no relative path."""
+    path = epath.Path(path)
+    return path if path.is_absolute() else epath.Path(os.getcwd()) / path
+
+
 def _has_steps(directory: epath.Path) -> bool:
     return directory.is_dir() and any(path.name.isdigit() for path in directory.iterdir())
 
@@ -217,11 +224,11 @@ def _reading(path: epath.Path) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _naming(path: epath.Path, problem: str) -> Iterator[None]:
-    """Orbax and TensorStore raise what not, often without the folder."""
+    """Orbax and TensorStore raise what not, often without the folder, with where in their source after the reason."""
     try:
         yield
     except SpecError:
         raise
     except Exception as error:
-        text = next(iter(str(error).splitlines()), "")[:300]
+        text = next(iter(str(error).splitlines()), "").partition(" [tensorstore_spec")[0].partition(" [source loc")[0]
         raise CheckpointError(f"{path}: {problem} ({type(error).__name__}: {text})") from error
