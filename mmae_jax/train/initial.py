@@ -35,10 +35,8 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
     source = epath.Path(experiment.init_from)
     if not source.exists():
         raise SpecError(f"init_from: {source} not found")
-    if source.suffix == ".safetensors":
-        return _from_tensors(_read_safetensors(source, experiment), experiment, mesh)
-    if source.suffix in TORCH_SUFFIXES:
-        return _from_tensors(_read_torch(source), experiment, mesh)
+    if source.suffix in (".safetensors", *TORCH_SUFFIXES):
+        return _from_tensors(_read_tensors(source, experiment), experiment, mesh)
     for phase in reversed(PHASES):
         result = read_result(source, phase)
         if result is not None:
@@ -49,6 +47,16 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
     raise SpecError(
         f"init_from: expected a workdir with a finished phase, a .safetensors file or a PyTorch file, found {source}"
     )
+
+
+def _read_tensors(file: epath.Path, experiment: Experiment) -> dict[str, np.ndarray]:
+    try:
+        return _read_safetensors(file, experiment) if file.suffix == ".safetensors" else _read_torch(file)
+    except SpecError:
+        raise
+    except Exception as error:
+        text = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SpecError(f"init_from: {file} cannot be read ({text})") from error
 
 
 def _read_safetensors(file: epath.Path, experiment: Experiment) -> dict[str, np.ndarray]:
