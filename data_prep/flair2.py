@@ -87,6 +87,7 @@ def _read_labels(path: Path) -> np.ndarray:
     image = read_image(path, 1, FINE_SIDE, "uint8")
     if image is None:
         return np.full((FINE_SIDE, FINE_SIDE), UNDEFINED, np.uint8)
+    expect(path, "bands", 1, len(image.pixels))
     labels, largest = image.pixels[0, 0], len(FLAIR2_TO_COSIA)
     if labels.min() < 1 or labels.max() > largest:
         raise TileError(f"{path}: expected classes 1 to {largest}, found {labels.min()} to {labels.max()}")

@@ -125,9 +125,13 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
             except _HoleError as hole:
                 _log.warning("%s: %s is left out: %s", patch.name, name, hole)
     for name, folder in TARGET_FOLDERS.items():
-        image = read_image(patch.path(raw_dir, folder), TARGET_BANDS[name], FINE_SIDE, "uint8")
-        record[name] = np.full((FINE_SIDE, FINE_SIDE), ABSENT[name], np.uint8) if image is None else image.pixels[0, 0]
-        places += [image.place] if image else []
+        record[name] = np.full((FINE_SIDE, FINE_SIDE), ABSENT[name], np.uint8)
+        source = patch.path(raw_dir, folder)
+        image = read_image(source, TARGET_BANDS[name], FINE_SIDE, "uint8")
+        if image is not None:
+            expect(source, f"maps of {TARGET_BANDS[name]} bands", 1, len(image.pixels))
+            record[name] = image.pixels[0, 0]
+            places.append(image.place)
     if not places:
         expected = patch.path(raw_dir, FOLDERS["aerial"])
         raise TileError(f"{expected}: not found, nor any other file of the patch")

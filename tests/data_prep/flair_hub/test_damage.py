@@ -24,6 +24,11 @@ DAMAGE = {
     "a dtype": ("SENTINEL1-ASC_TS", lambda path: rewrite(path, np.float64), "dtype: expected float32, found float64"),
     "a date less": ("SENTINEL2_TS", lambda path: rewrite(path, lambda p: p[10:]), "acquisitions (as in the table"),
     "a mask less": ("SENTINEL2_MSK-SC", lambda path: rewrite(path, lambda p: p[2:]), "acquisitions (as in the table"),
+    "two maps": (
+        "AERIAL_LABEL-COSIA",
+        lambda path: rewrite(path, lambda p: np.concatenate([p, p])),
+        "maps of 1 bands: expected 1, found 2",
+    ),
     "label bands": ("ALL_LABEL-LPIS", lambda path: rewrite(path, lambda p: p[:1]), "bands left over from dates of 3"),
 }
 
