@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mmae_jax.spec import SpecError
 
 MANIFEST_FILE = "manifest.json"
 _OWN_CHECKSUM = "sha256"
+_CHUNK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,14 +29,14 @@ class Shard:
       tiles: raw tiles in it.
       records: their records; more than tiles where the contract has blocks.
       bytes: size of the file.
-      sha256: of the file, hexadecimal.
+      crc32: of the file, 8 hexadecimal digits.
     """
 
     split: str
     tiles: int
     records: int
     bytes: int
-    sha256: str
+    crc32: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,15 @@ def sha256(path: Path) -> str:
     """Returns the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def crc32(path: Path) -> str:
+    """Returns the CRC-32 of a file: for shards, of which SHA-256 would take as long as 5 % of reading the raw tiles."""
+    value = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            value = zlib.crc32(chunk, value)
+    return f"{value:08x}"
 
 
 def to_text(manifest: Manifest) -> str:

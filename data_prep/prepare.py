@@ -195,7 +195,7 @@ def _manifest(
             tiles=report.kept,
             records=report.kept * source.contract.blocks**2,
             bytes=report.file_bytes,
-            sha256=report.sha256,
+            crc32=report.crc32,
         )
         for task, report in zip(tasks, reports, strict=True)
     }

@@ -16,7 +16,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from data_prep.blocks import blocks
 from data_prep.errors import DataPrepError, TileError
-from data_prep.manifest import sha256
+from data_prep.manifest import crc32
 from data_prep.output import Output
 from data_prep.records import Field, Record, encoder
 from data_prep.storage import file_size, publish
@@ -97,7 +97,7 @@ class ShardReport:
       dropped_dates: acquisitions left out of kept tiles because a value was damaged.
       missing: modality → kept tiles that have no acquisition of it.
       file_bytes: size of the shard, known when it is closed.
-      sha256: of the shard, hexadecimal; likewise.
+      crc32: of the shard, hexadecimal; likewise.
     """
 
     kept: int
@@ -106,7 +106,7 @@ class ShardReport:
     dropped_dates: int
     missing: Mapping[str, int]
     file_bytes: int = 0
-    sha256: str = ""
+    crc32: str = ""
 
 
 def finished(task: ShardTask) -> ShardReport | None:
@@ -140,7 +140,7 @@ def write_shard(task: ShardTask, on_tile: Callable[[], object]) -> ShardReport:
                 writer.close()
         except RuntimeError as error:  # what ArrayRecord raises for every failed write
             raise DataPrepError(f"{temporary}: cannot be written ({error})") from error
-        report = dataclasses.replace(report, file_bytes=temporary.stat().st_size, sha256=sha256(temporary))
+        report = dataclasses.replace(report, file_bytes=temporary.stat().st_size, crc32=crc32(temporary))
         task.output.write_text(task.report_path, json.dumps(dataclasses.asdict(report)))
         publish(temporary, task.data_path)  # last: a shard that is there is complete
     return report
