@@ -23,7 +23,7 @@ from data_prep.statistics import collect, summarise
 from data_prep.statistics.command import FILE
 
 THRESHOLD = 0.1
-"""Bands of a group correlate by 0.9 on average."""
+"""Of two bands, which merge only once: they are one group if they correlate by 0.9."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Groups:
         merges = " ".join(f"{height:.3g}{'' if height <= self.threshold else '*'}" for height in self.heights)
         return "\n".join(
             [
-                f"merges at distance 1 − correlation: {merges} (* above the threshold {self.threshold:g})",
+                f"merges at distance 1 − correlation: {merges} (* above the threshold {self.threshold:.3g})",
                 *(f"  group {number}: {' '.join(group)}" for number, group in enumerate(self.members, 1)),
                 "joint tokens, target normalised by group:",
                 f"  bands=[{json.dumps(order)}],",
@@ -63,18 +63,20 @@ class Groups:
         )
 
 
-def group_bands(bands: Sequence[str], correlation: np.ndarray, threshold: float = THRESHOLD) -> Groups:
+def group_bands(bands: Sequence[str], correlation: np.ndarray, threshold: float | None = None) -> Groups:
     """Returns the groups of strongly correlated bands.
 
     Args:
       bands: C names, at least 2.
       correlation: `[C, C]`; a band without variance (NaN) correlates with none.
-      threshold: largest average distance `1 − correlation` within a group.
+      threshold: largest average distance `1 − correlation` within a group; by default in the middle of the widest gap
+        between two merges, which is where groups are told apart most clearly.
     """
     distance = 1 - np.nan_to_num(np.asarray(correlation, float), nan=0.0)
     distance = np.clip((distance + distance.T) / 2, 0, 2)
     np.fill_diagonal(distance, 0)
     linkage = hierarchy.linkage(squareform(distance, checks=False), "average")
+    threshold = _widest_gap(linkage[:, 2]) if threshold is None else threshold
     labels = hierarchy.fcluster(linkage, threshold, "distance")
     members = [
         tuple(band for band, other in zip(bands, labels, strict=True) if other == label)
@@ -83,11 +85,18 @@ def group_bands(bands: Sequence[str], correlation: np.ndarray, threshold: float 
     return Groups(tuple(members), tuple(float(height) for height in linkage[:, 2]), linkage, threshold)
 
 
+def _widest_gap(heights: np.ndarray) -> float:
+    if len(heights) < 2:
+        return THRESHOLD
+    place = int(np.argmax(np.diff(heights)))
+    return float(heights[place] + heights[place + 1]) / 2
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments to its parser."""
     parser.add_argument("directory", type=path, metavar="DIR", help="folder of shards")
     parser.add_argument("--modality", default="s2", help="whose bands to group (default: s2)")
-    parser.add_argument("--threshold", type=_distance, default=THRESHOLD, help=f"(default: {THRESHOLD})")
+    parser.add_argument("--threshold", type=_distance, help="distance (default: in the widest gap)")
     parser.add_argument("--out", type=path, help="folder for the figure (default: DIR/statistics)")
     parser.set_defaults(run=_run)
 

@@ -173,7 +173,7 @@ def dendrogram(title: str, bands: Sequence[str], linkage: np.ndarray, threshold:
         above_threshold_color=GREY,
     )
     hierarchy.set_link_color_palette(None)
-    axes.axvline(threshold, color=ORANGE, linewidth=1.4, linestyle="--", label=f"threshold {threshold:g}")
+    axes.axvline(threshold, color=ORANGE, linewidth=1.4, linestyle="--", label=f"threshold {threshold:.3g}")
     axes.set_xlabel("1 − correlation")
     axes.legend(loc="upper left", fontsize=8)
     return figure

@@ -1,6 +1,7 @@
 """Groups of strongly correlated bands."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -24,8 +25,9 @@ def made(bands, within=0.2, seed=0):
     return np.corrcoef([bright[part_of[band]] + within * rng.normal(size=5000) for band in bands])
 
 
-def test_visible_infrared_and_short_wave_bands_are_found():
-    groups = group_bands(BANDS, made(BANDS))
+@pytest.mark.parametrize("within", [0.1, 0.2, 0.4])
+def test_visible_infrared_and_short_wave_bands_are_found(within):
+    groups = group_bands(BANDS, made(BANDS, within))
     assert groups.members == tuple(PARTS.values())
     assert groups.norm_bands == [4, 4, 2]
     assert len(groups.heights) == 9
@@ -45,13 +47,18 @@ def test_the_proposal_can_be_pasted_into_a_config():
     pasted = dict(line.split("=", 1) for line in lines if line.startswith(("norm_bands", "bands=")))
     assert json.loads(pasted["norm_bands"]) == [4, 4, 2]
     assert json.loads(pasted["bands"]) == [list(part) for part in PARTS.values()]
-    assert "threshold 0.1" in text
+    assert re.search(r"merges at .*\*.* above the threshold 0\.\d+\)", text)
 
 
 def test_the_threshold_decides():
     correlation = made(BANDS)
     assert group_bands(BANDS, correlation, 0.001).norm_bands == [1] * 10
     assert group_bands(BANDS, correlation, 1.5).norm_bands == [10]
+
+
+def test_two_bands_are_one_group_if_they_correlate():
+    assert group_bands(("a", "b"), np.array([[1, 0.95], [0.95, 1]])).norm_bands == [2]
+    assert group_bands(("a", "b"), np.array([[1, 0.5], [0.5, 1]])).norm_bands == [1, 1]
 
 
 def test_a_constant_band_is_alone():
