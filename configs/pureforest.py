@@ -23,7 +23,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = ConfigDict()
     config.seed = 42
     config.dataset = to_plain(CONTRACT)
-    config.data = dict(dir="", workers=8, prefetch=16, random_dates=True, augment=True)
+    config.data = dict(dir="", workers=8, prefetch=16, random_dates=True, augment=True, allow=())
     config.inputs = dict(
         aerial=dict(bands=[["NIR", "R", "G", "B"]], norm_bands=[1, 3], image_size=250, patch_size=10, norm_fac=255.0),
         height=dict(

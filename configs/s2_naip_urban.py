@@ -24,7 +24,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = ConfigDict()
     config.seed = 42
     config.dataset = to_plain(CONTRACT)
-    config.data = dict(dir="", workers=8, prefetch=16, crop_meters=120.0, repeats=5, random_dates=True, augment=True)
+    config.data = dict(
+        dir="", workers=8, prefetch=16, crop_meters=120.0, repeats=5, random_dates=True, augment=True, allow=()
+    )
     config.inputs = dict(
         aerial=dict(bands=[["NIR", "R", "G", "B"]], norm_bands=[1, 3], image_size=384, patch_size=16, norm_fac=255.0),
         # the aerial image once more, as if seen by a satellite of 0.9 m

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from data_prep import band_groups, flair2, flair_hub, pastis_hd, pureforest, s2_naip_urban, treesatai_ts
 from data_prep.arguments import add_shard_options, path, positive
-from data_prep.errors import DataPrepError
 from data_prep.folder import command as folder_command
 from data_prep.prepare import prepare
 from data_prep.shards import Source
@@ -21,6 +20,7 @@ from data_prep.synthetic import pureforest as synthetic_pureforest
 from data_prep.synthetic import s2_naip_urban as synthetic_s2_naip_urban
 from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
 from data_prep.verify import verify
+from mmae_jax.spec import SpecError
 
 INTERRUPTED = 130
 COMMANDS = {
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(usage.code or 0)
     try:
         options.run(options)
-    except (DataPrepError, OSError) as error:
+    except (SpecError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from data_prep.__main__ import main
 from data_prep.errors import DataPrepError
 from data_prep.statistics import collect, summarise, write_statistics
 from data_prep.statistics.bins import adapted_bins, fixed_bins
@@ -124,6 +125,21 @@ def test_figures_and_json_are_written(synthetic_shards, tmp_path):
         "treesat_mlc_thresh_classes.png",
     }
     assert json.loads((tmp_path / "out" / "statistics.json").read_text())["splits"] == {"val": 3}
+
+
+def test_the_command_lines(synthetic_shards, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["statistics", str(synthetic_shards), "--split=val", "--split=test", f"--out={out}"]) == 0
+    assert main(["band_groups", str(synthetic_shards), f"--out={out}", "--threshold=0.2"]) == 0
+    printed = capsys.readouterr().out
+    assert f"wrote {out / 'statistics.json'}" in printed
+    assert "norm_bands=[" in printed
+    assert (out / "s2_band_groups.png").exists()
+    assert main(["band_groups", str(synthetic_shards), "--threshold=0"]) == 2
+    assert main(["statistics", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("error: ")
+    assert "sensor_contract.json: not found" in line
 
 
 def test_an_unknown_split_or_modality_is_named(synthetic_shards, tmp_path):
