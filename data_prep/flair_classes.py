@@ -59,7 +59,10 @@ LPIS = {
     "mixed crops": "#404040",
     "background": "#000000",
 }
-"""Coarsest of the three published levels."""
+"""Coarsest of the three published levels, ids 0 to 22 (IGNF/FLAIR-HUB, configs/train/config_supervision.yaml).
+
+All are counted, as in the publisher's benchmark; the reader of arXiv 2508.10894 leaves out 0, the grasses.
+"""
 
 NO_LPIS = 255
 """Stored where a patch has no parcel map."""
