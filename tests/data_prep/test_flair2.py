@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 import rasterio
 
+from configs import flair2 as config_flair2
 from data_prep import flair2
 from data_prep.__main__ import main
 from data_prep.flair2_patches import VALIDATION_DOMAINS
 from data_prep.flair_classes import COSIA, FLAIR2_TO_COSIA
 from data_prep.flair_hub_contract import CONTRACT_FLAIR2
+from mmae_jax.config import experiment_from_config
 from mmae_jax.contract import read_contract
+from mmae_jax.data.sample import eval_sample
+from mmae_jax.data.shards import open_shards
 from tests.data_prep.conftest import records
 
 Prepare = Callable[..., tuple[int, str]]
@@ -124,6 +128,18 @@ def test_the_contract_has_the_classes_of_flair_hub(published, prepare, tmp_path)
     assert contract.targets["cosia"] == CONTRACT_FLAIR2.targets["cosia"]
     assert contract.modalities["aerial"].bands == CONTRACT_FLAIR2.modalities["aerial"].bands
     assert sorted(FLAIR2_TO_COSIA) == list(range(19))
+
+
+@pytest.mark.parametrize("argument", ["native", "native_runlocal"])
+def test_the_configuration_for_the_release_reads_its_shards(published, prepare, tmp_path, argument):
+    assert prepare(published)[0] == 0
+    config = config_flair2.get_config(argument)
+    config.data.dir = str(tmp_path / "out")
+    experiment = experiment_from_config(config)
+    sample = eval_sample(experiment, open_shards(experiment).source(("train",))[0], 0)
+    assert sample["inputs"]["aerial"].shape == (1, 4, 512, 512)
+    assert sample["inputs"]["ndsm"].shape == (1, 1, 512, 512)
+    assert sample["targets"]["cosia"].dtype == np.uint8
 
 
 def test_real_patches_are_read(published, prepare, tmp_path):
