@@ -231,4 +231,5 @@ def _naming(path: epath.Path, problem: str) -> Iterator[None]:
         raise
     except Exception as error:
         text = next(iter(str(error).splitlines()), "").partition(" [tensorstore_spec")[0].partition(" [source loc")[0]
+        text = text if len(text) < 600 else f"{text[:300]} … {text[-300:]}"
         raise CheckpointError(f"{path}: {problem} ({type(error).__name__}: {text})") from error

@@ -90,6 +90,7 @@ def test_damaged_checkpoint_is_named(scripted, experiment, checkpoints, file, co
     with pytest.raises(CheckpointError, match=f"{folder}: .*damaged") as error:
         runs.run(experiment, checkpoints.parents[1])
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1000 + len(str(folder))
 
 
 def test_damaged_checkpoint_can_be_deleted_to_go_on_from_the_one_before(scripted, experiment, checkpoints):
