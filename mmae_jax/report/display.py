@@ -12,6 +12,8 @@ ALIASES = {
     "blue": ("b", "blue", "b2", "b02"),
     "nir": ("nir", "ir", "n", "b8", "b08", "b8a"),
 }
+UNUSUAL = 3
+"""A date is unusual if its median is further from that of the dates than this many times their median distance."""
 COMPOSITES = (("red", "green", "blue"), ("nir", "red", "green"))
 
 
@@ -35,9 +37,10 @@ def display_bands(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def limits(pixels: np.ndarray) -> np.ndarray:
-    """Returns the 2nd and 98th percentile of each band in a typical date (the median over dates), float `[2, C]`.
+    """Returns the 2nd and 98th percentile of each band over its usual dates, float `[2, C]`.
 
-    Some dates under clouds or snow, ten times as bright, thus do not turn the others black.
+    Dates under clouds or snow, ten times as bright, are left out while they are fewer than half: else they would turn
+    the others black.
 
     Args:
       pixels: `[D, C, H, W]`; bands without a finite pixel get 0 and 1.
@@ -46,9 +49,13 @@ def limits(pixels: np.ndarray) -> np.ndarray:
 
 
 def _band_limits(band: np.ndarray) -> np.ndarray:
-    finite = [date[np.isfinite(date)] for date in band]
-    percentiles = [np.percentile(values, (2, 98)) for values in finite if values.size]
-    return np.median(percentiles, axis=0) if percentiles else np.array([0.0, 1.0])
+    dates = [values for values in (date[np.isfinite(date)] for date in band) if values.size]
+    if not dates:
+        return np.array([0.0, 1.0])
+    low, level, high = np.array([np.percentile(values, (2, 50, 98)) for values in dates]).T
+    distance = np.abs(level - np.median(level))
+    usual = distance <= UNUSUAL * np.median(distance) + np.median(high - low)
+    return np.percentile(np.concatenate([values for values, kept in zip(dates, usual, strict=True) if kept]), (2, 98))
 
 
 def to_image(pixels: np.ndarray, low_high: np.ndarray) -> np.ndarray:
