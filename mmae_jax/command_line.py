@@ -15,12 +15,20 @@ USAGE = 2
 CONFIG_CHECKS = ("ValueError: ", "mmae_jax.spec.SpecError: ")
 
 
-def parse_flags(argv: Sequence[str]) -> list[str]:
+def parse_flags(argv: Sequence[str], default_config: str | None = None) -> list[str]:
     """Returns what flags leave of `argv`; for `absl.app.run(main, flags_parser=parse_flags)`.
 
     Exits with 2 and one message at an unknown flag or config field, a value of another type or an absent config file.
+
+    Args:
+      argv: program and arguments.
+      default_config: config file where `argv` names none; a default of the flag itself would be read, and its
+        overrides checked, before there is someone to report their mistakes.
     """
     source = next((value for name, value in _options(argv) if name == "config"), None)
+    if source is None and default_config is not None:
+        source = default_config
+        argv = [argv[0], f"--config={source}", *argv[1:]]
     if source is not None and not os.path.isfile(source.partition(":")[0]):
         _refuse(f"--config: expected a config file, found none at {source.partition(':')[0]!r}")
     try:
@@ -59,8 +67,9 @@ def _flag_problem(text: str) -> str:
 
 def _unknown_field(argv: Sequence[str], source: str | None) -> str | None:
     """Returns what to say of the first `--config.` override of a field that is not in the configuration."""
-    flag = flags.FLAGS["config"]
-    config = to_plain(flag.parser.parse(flag.default if source is None else source))
+    if source is None:
+        return None
+    config = to_plain(flags.FLAGS["config"].parser.parse(source))
     for name, _ in _options(argv):
         path = name.split(".")
         if path[0] != "config":

@@ -1,0 +1,119 @@
+"""The quickstart, at tiny size, by its command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from configs import quickstart
+from mmae_jax import torch_weights
+from mmae_jax.config import experiment_from_config
+from mmae_jax.spec import PHASES
+
+ROOT = Path(__file__).parents[1]
+TILES = 18
+
+
+def start(workdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the quickstart on one device; compiling without optimisation is half of the time of a tiny run."""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment |= {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    command = ["-m", "mmae_jax.quickstart", "--config=configs/quickstart.py:runlocal", f"--workdir={workdir}"]
+    return subprocess.run(
+        [sys.executable, *command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def summary_of(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stdout[done.stdout.index(f"on {TILES // 6} test tiles") :]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Workdir and summary of a finished quickstart."""
+    workdir = tmp_path_factory.mktemp("quickstart")
+    done = start(workdir, f"--tiles={TILES}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return workdir, summary_of(done)
+
+
+def files(workdir: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in workdir.rglob("*") if path.is_file()}
+
+
+def entries(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_summary_compares_the_test_scores_and_names_what_is_there(finished):
+    workdir, summary = finished
+    rows = [line for line in summary.splitlines() if line]
+    assert rows[0].split() == ["on", "3", "test", "tiles", "weighted", "F1", "weighted", "AP"]
+    results = {
+        "probe (encoder frozen)": workdir / "pretrained" / "probe",
+        "finetune": workdir / "pretrained" / "finetune",
+        "finetune without pretraining": workdir / "no_ssl" / "finetune",
+    }
+    for row, (name, folder) in zip(rows[1:4], results.items(), strict=True):
+        test = json.loads((folder / "result.json").read_text())["scores"]["test"]
+        numbers = [test[f"treesat_mlc_thresh/weighted_{metric}"] for metric in ("f1", "ap")]
+        assert row.startswith(name)
+        assert row.removeprefix(name).split() == [f"{number:.3f}" for number in numbers]
+    places = [word.rstrip(",") for row in rows[4:] for word in row.split() if word.startswith(str(workdir))]
+    assert len(places) >= 7
+    assert all(Path(place).exists() for place in places)
+
+
+def test_every_phase_is_logged(finished):
+    workdir, _ = finished
+    for run, phases in (("pretrained", PHASES), ("no_ssl", ("finetune",))):
+        logged = entries(workdir / run)
+        assert list(dict.fromkeys(entry["phase"] for entry in logged)) == list(phases)
+        for phase in phases:
+            splits = {entry["split"] for entry in logged if entry["phase"] == phase}
+            assert splits == {"train", "val", "test"}
+            assert list((workdir / run / "tensorboard" / phase).glob("events.out.tfevents.*"))
+
+
+def test_figures_are_drawn(finished):
+    workdir, _ = finished
+    figures = workdir / "pretrained" / "figures"
+    drawn = {path.relative_to(figures).as_posix() for path in figures.rglob("*.png")}
+    inputs = ("aerial", "s2", "s1_asc", "s1_des")
+    expected = {f"pretrain/reconstruction_{name}.png" for name in inputs} | {f"{phase}/curves.png" for phase in PHASES}
+    scored = {f"{phase}/treesat_mlc_thresh_{kind}.png" for phase in PHASES[1:] for kind in ("classes", "confusion")}
+    assert drawn == expected | scored
+    assert (workdir / "comparison.png").stat().st_size > 10_000
+
+
+def test_weights_have_the_names_of_the_reference(finished):
+    workdir, _ = finished
+    experiment = experiment_from_config(quickstart.get_config("runlocal"))
+    with safe_open(str(workdir / "weights.safetensors"), framework="numpy") as tensors:
+        found = {name: tensors.get_tensor(name).shape for name in tensors.keys()}  # noqa: SIM118
+        stored = experiment_from_config(json.loads(tensors.metadata()["experiment"]))
+    assert found == {weight.name: weight.shape for weight in torch_weights.weights(experiment)}
+    assert stored.dataset == experiment.dataset
+
+
+def test_a_second_run_changes_nothing(finished):
+    workdir, summary = finished
+    before = files(workdir)
+    done = start(workdir, f"--tiles={TILES}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert summary_of(done) == summary
+    assert files(workdir) == before
+
+
+def test_other_tiles_in_the_same_folder_are_refused(finished):
+    workdir, _ = finished
+    before = files(workdir)
+    done = start(workdir, "--tiles=24")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: --tiles: ")
+    assert "holds 18 tiles, expected 24" in done.stderr
+    assert files(workdir) == before
