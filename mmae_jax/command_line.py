@@ -50,7 +50,8 @@ def _refuse(problem: str) -> None:
 
 def _options(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yields name and value of what looks like a flag; the value is the next argument where there is no `=`."""
-    for argument, following in zip(argv[1:], [*argv[2:], ""], strict=True):
+    arguments = argv[1:]
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         if argument.startswith("-"):
             name, equals, value = argument.lstrip("-").partition("=")
             yield name, value if equals else following

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from configs import quickstart
 from mmae_jax import torch_weights
+from mmae_jax.command_line import _options
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES
 
@@ -117,3 +118,7 @@ def test_other_tiles_in_the_same_folder_are_refused(finished):
     assert done.stderr.splitlines()[-1].startswith("error: --tiles: ")
     assert "holds 18 tiles, expected 24" in done.stderr
     assert files(workdir) == before
+
+
+def test_the_command_line_may_be_empty():
+    assert list(_options(["quickstart.py"])) == []
