@@ -1,7 +1,7 @@
 """The quickstart: a model of 0.4 M parameters on 480 made-up forest tiles, in minutes without an accelerator.
 
-Measured on the 80 test tiles, weighted F1 in % with seeds 0 and 1: 47 and 42 after pretraining and finetuning, 17 and 15
-after finetuning alone, 21 and 16 with the encoder frozen. 330 seconds of CPU time for all of it, 2.1 GB of memory.
+Test split, 80 tiles: weighted F1 0.44, weighted AP 0.55 after pretraining, 0.00 and 0.21 without, on the same 8 epochs
+of finetuning (`--config.seed=1`: 0.21 and 0.47, against 0.00 and 0.23).
 
     python -m mmae_jax.quickstart
 
