@@ -38,7 +38,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.model.update(inter_depth=1, grid_pos_enc=10, dtype="float32")
     config.pretrain.update(epochs=30, batch_size=16, base_lr=1e-3)
     config.probe.update(epochs=10, batch_size=16, base_lr=3e-3)
-    config.finetune.update(epochs=20, batch_size=16, base_lr=1e-3)
+    config.finetune.update(epochs=8, batch_size=16, base_lr=1e-3)
     del config.finetune["monitor"], config.finetune["patience"]  # 80 tiles are too few to pick an epoch by
     config.logging.update(every_steps=20)
 
