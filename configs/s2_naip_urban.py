@@ -62,7 +62,15 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.finetune = dict(epochs=50, batch_size=32, base_lr=1e-5, final_factor=2.0)
     config.init_from = config_dict.placeholder(str)
     config.mesh = dict(data=-1, fsdp=1, tensor=1)
-    config.logging = dict(every_steps=50, checkpoint_every_steps=1000, keep_checkpoints=2, images=4)
+    config.logging = dict(
+        every_steps=50,
+        checkpoint_every_steps=1000,
+        checkpoint_every_minutes=30.0,
+        keep_checkpoints=2,
+        images=4,
+        peak_tflops=config_dict.placeholder(float),
+    )
+    config.profile = ()
 
     if arg == "runlocal":
         _shrink(config)

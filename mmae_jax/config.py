@@ -120,7 +120,23 @@ def check_experiment(experiment: spec.Experiment) -> None:
     for name in ("ratio", "mod", "bands", "dates", "loc"):
         if not 0 <= getattr(experiment.mask, name) < 1:
             raise SpecError(f"mask.{name}: expected a number in [0, 1), found {getattr(experiment.mask, name)}")
+    _check_logging(experiment.logging)
+    if experiment.profile and (len(experiment.profile) != 2 or min(experiment.profile) < 1):
+        raise SpecError(f"profile: expected the first step and the number of steps, found {experiment.profile}")
     _ = experiment.crop_cells
+
+
+def _check_logging(logging: spec.Logging) -> None:
+    for field in (
+        "every_steps",
+        "checkpoint_every_steps",
+        "checkpoint_every_minutes",
+        "keep_checkpoints",
+        "peak_tflops",
+    ):
+        value = getattr(logging, field)
+        if value is not None and value <= 0:
+            raise SpecError(f"logging.{field}: expected a positive number, found {value}")
 
 
 def _check_input(name: str, modality_input: spec.Input, dataset: spec.Dataset) -> None:

@@ -339,19 +339,37 @@ class Logging:
     Attributes:
       every_steps: training steps between log lines.
       checkpoint_every_steps: training steps between checkpoints, besides those at each epoch's end.
+      checkpoint_every_minutes: longest time between checkpoints; no limit if None.
       keep_checkpoints: latest checkpoints kept.
       images: samples shown in reconstruction figures.
+      peak_tflops: 10¹² floating-point operations per second that one device can do in the compute dtype, for the share
+        of peak; None where `chips.py` knows the device.
     """
 
     every_steps: int = 50
     checkpoint_every_steps: int = 1000
+    checkpoint_every_minutes: float | None = 30.0
     keep_checkpoints: int = 2
     images: int = 4
+    peak_tflops: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """Everything a run is determined by."""
+    """Everything a run is determined by.
+
+    Attributes:
+      seed: seeds parameters, samples and masks.
+      dataset: the sensor contract.
+      data, inputs, targets, model, mask, mesh, logging: see their classes.
+      loss: reconstruction error; with `_norm`, of targets normalised per patch and run of bands.
+      phases: what is run, some of `PHASES` in order.
+      pretrain, probe, finetune: settings of each phase.
+      ema: whether the trained parameters are averaged.
+      init_from: workdir or weights to start from.
+      profile: `(first, count)`: `count` training steps of the first phase run, from its step `first` on, are traced;
+        none if empty.
+    """
 
     seed: int
     dataset: Dataset
@@ -369,6 +387,7 @@ class Experiment:
     mesh: Mesh
     logging: Logging
     init_from: str | None = None
+    profile: tuple[int, ...] = ()
 
     def phase(self, name: str) -> Phase:
         """Returns the settings of the phase called `name`."""
