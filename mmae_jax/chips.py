@@ -34,7 +34,7 @@ class Chip:
 GIB = 2**30
 
 # TPU: cloud.google.com/tpu/docs, system architecture; its link bandwidth counts both directions, here one counts. A
-# float32 product takes six bfloat16 passes; a TPU7x chip is two devices. GPU: NVIDIA data sheets, dense, NVLink one way.
+# float32 product takes six bfloat16 passes; a TPU7x chip is two devices. GPU: NVIDIA data sheets, dense, one way.
 CHIPS: Mapping[str, Chip] = immutabledict(
     {
         "TPU v4": Chip("TPU v4", 275e12, 275e12 / 6, 32 * GIB, 1228e9, 300e9),

@@ -73,7 +73,7 @@ def _begin(program: Program, params: nnx.State) -> TrainState:
     return TrainState(jnp.zeros((), jnp.int32), params, program.optimizer.init(trained), ema)
 
 
-def abstract_state(program: Program, mesh: jax.sharding.Mesh) -> TrainState:
+def abstract_state(program: Program, mesh: jax.sharding.Mesh | jax.sharding.AbstractMesh) -> TrainState:
     """Returns the state of a phase as shapes, dtypes and shardings; computes nothing.
 
     Raises:
