@@ -7,11 +7,12 @@ Axes: `data` holds replicas of the model; `fsdp` shares out parameters and optim
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mmae_jax import spec
@@ -22,14 +23,18 @@ AXES = ("data", "fsdp", "tensor")
 BATCH = PartitionSpec(("data", "fsdp"))
 REPLICATED = PartitionSpec()
 
-# Partition of each parameter by its name; a parameter stacked over layers has the layer axis first.
+# Partition of each parameter by its name; a parameter stacked over layers has the layer axis first. What is named
+# nowhere is a vector of its own, small beside any matrix, and the same on all devices.
 PARTITIONS = {
     "qkv_kernel": PartitionSpec(None, "fsdp", None, "tensor"),
     "out_kernel": PartitionSpec(None, "tensor", None, "fsdp"),
     "up_kernel": PartitionSpec(None, "fsdp", "tensor"),
-    "up_bias": PartitionSpec(None, "tensor"),
+    "up_bias": PartitionSpec(None, ("tensor", "fsdp")),
     "down_kernel": PartitionSpec(None, "tensor", "fsdp"),
-}
+} | dict.fromkeys(
+    ("attention_norm_scale", "attention_norm_bias", "out_bias", "mlp_norm_scale", "mlp_norm_bias", "down_bias"),
+    PartitionSpec(None, "fsdp"),
+)
 EMBEDDING_KERNEL = PartitionSpec(None, None, "fsdp")
 LINEAR_KERNEL = PartitionSpec("fsdp")
 
@@ -51,7 +56,25 @@ def make_mesh(mesh: spec.Mesh, devices: Sequence[jax.Device] | None = None) -> j
         )
     for name in free:
         sizes[name] = len(devices) // fixed
-    return jax.make_mesh(tuple(sizes.values()), AXES, (AxisType.Auto,) * len(AXES), devices=devices)
+    types = (AxisType.Auto,) * len(AXES)
+    slices = num_slices(devices)
+    if slices == 1:
+        return jax.make_mesh(tuple(sizes.values()), AXES, types, devices=devices)
+    if sizes["data"] % slices:
+        raise SpecError(
+            f"mesh.data: expected a multiple of the {slices} slices, between which only `data` may communicate, "
+            f"found {sizes['data']}"
+        )
+    within = (sizes["data"] // slices, sizes["fsdp"], sizes["tensor"])
+    ordered = mesh_utils.create_hybrid_device_mesh(
+        within, (slices, 1, 1), devices, allow_split_physical_axes=True, should_sort_granules_by_key=True
+    )
+    return jax.sharding.Mesh(ordered, AXES, axis_types=types)
+
+
+def num_slices(devices: Sequence[jax.Device]) -> int:
+    """Returns how many slices, with a slow network between them, devices lie in; 1 where the platform has none."""
+    return len({getattr(device, "slice_index", None) for device in devices})
 
 
 def parameter_partition(path: Sequence[Any], shape: tuple[int, ...]) -> PartitionSpec:
@@ -101,12 +124,45 @@ def _check_divides(
     partition: PartitionSpec,
     mesh: jax.sharding.Mesh | jax.sharding.AbstractMesh,
 ) -> None:
-    for dimension, axis in enumerate(partition):
-        if axis is not None and shape[dimension] % mesh.shape[axis]:
+    for dimension, entry in enumerate(partition):
+        axes = (entry,) if isinstance(entry, str) else entry or ()
+        size = math.prod(mesh.shape[axis] for axis in axes)
+        if shape[dimension] % size:
             raise SpecError(
-                f"mesh.{axis}: expected a divisor of dimension {dimension} of {'.'.join(map(str, names))} {shape}, "
-                f"found {mesh.shape[axis]}"
+                f"mesh.{' × mesh.'.join(axes)}: expected a divisor of dimension {dimension} of "
+                f"{'.'.join(map(str, names))} {shape}, found {size}"
             )
+
+
+def gathered(array: jax.Array, partition: PartitionSpec) -> jax.Array:
+    """Returns, inside jit, a parameter put together from its `fsdp` shares for use; `tensor` keeps its own."""
+    return placed(array, PartitionSpec(*map(_without_fsdp, partition)))
+
+
+def _without_fsdp(entry: Any) -> Any:
+    axes = (entry,) if isinstance(entry, str) else entry or ()
+    left = tuple(axis for axis in axes if axis != "fsdp")
+    return left if len(left) > 1 else next(iter(left), None)
+
+
+def placed(array: jax.Array, partition: PartitionSpec) -> jax.Array:
+    """Returns, inside jit, an array laid out by `partition` on the mesh of the arguments, if there is one."""
+    mesh = jax.typeof(array).sharding.mesh
+    return array if mesh.empty else jax.lax.with_sharding_constraint(array, NamedSharding(mesh, partition))
+
+
+def by_rows(function: Callable[..., Any], *arrays: Any) -> Any:
+    """Returns `function(*arrays)` of a batch, of which every device computes its own rows without asking the others.
+
+    Args:
+      function: maps trees of arrays with a leading batch axis to such trees, row by row.
+      arrays: trees; their leaves lie on the mesh of the arguments of jit, if there is one.
+    """
+    meshes = [jax.typeof(leaf).sharding.mesh for leaf in jax.tree.leaves(arrays)]
+    mesh = next((mesh for mesh in meshes if not mesh.empty), None)
+    if mesh is None:
+        return function(*arrays)
+    return jax.shard_map(function, mesh=mesh, in_specs=BATCH, out_specs=BATCH)(*arrays)
 
 
 def check_batch(field: str, batch_size: int, mesh: jax.sharding.Mesh) -> None:

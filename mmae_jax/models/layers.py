@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmae_jax import parallel
+from mmae_jax.models.products import product, shifted
+
 EPSILON = 1e-5
 
 
@@ -27,8 +30,10 @@ class Linear(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps `[..., width_in]` to `[..., width_out]`."""
-        y = x.astype(self.dtype) @ self.kernel[...].astype(self.dtype)
-        return y if self.bias is None else y + _along_last_axis(self.bias[...], y).astype(self.dtype)
+        letters = "abcd"[: x.ndim - 1]
+        formula = f"{letters}i,io->{letters}o"
+        y = product(formula, parallel.LINEAR_KERNEL, x.astype(self.dtype), self.kernel[...])
+        return y if self.bias is None else shifted(y, self.bias[...])
 
 
 class LayerNorm(nnx.Module):

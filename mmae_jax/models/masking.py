@@ -8,6 +8,7 @@ import zlib
 import jax
 import jax.numpy as jnp
 
+from mmae_jax import parallel
 from mmae_jax.models.fusion import Fusion
 from mmae_jax.spec import Input, Mask
 
@@ -64,7 +65,7 @@ def masked_count(mask: Mask, tokens: int, dates: int, *, structured: bool) -> in
 
 
 def draw_masks(key: jax.Array, fusion: Fusion, mask: Mask, available: dict[str, jax.Array]) -> dict[str, SequenceMask]:
-    """Draws the masks of a batch.
+    """Draws the masks of a batch, each device those of its samples.
 
     Draws depend on the key, the modality's name and the position in the batch only, so a modality that is missing, or
     other hosts and devices, change nothing for the rest.
@@ -78,13 +79,19 @@ def draw_masks(key: jax.Array, fusion: Fusion, mask: Mask, available: dict[str, 
     Returns:
       The mask of every sequence.
     """
-    noise_key, structure_key = jax.random.split(key)
-    noise = {name: jax.random.uniform(_named(noise_key, name), array.shape) for name, array in available.items()}
+    batch = next(iter(available.values())).shape[0]
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(batch))
+    return parallel.by_rows(lambda keys, available: _draw_rows(keys, fusion, mask, available), keys, available)
+
+
+def _draw_rows(keys: jax.Array, fusion: Fusion, mask: Mask, available: dict[str, jax.Array]) -> dict[str, SequenceMask]:
+    """Draws the masks of samples by a key `[B]` of each."""
+    noise = {name: _uniform(keys, ("noise", name), array.shape) for name, array in available.items()}
     noises, availables = fusion.join(noise), fusion.join(available)
     structured = {
         sequence: jnp.zeros_like(availables[sequence])
         if fusion.dates_apart
-        else _draw_structure(structure_key, fusion, mask, sequence, available, availables[sequence])
+        else _draw_structure(keys, fusion, mask, sequence, available, availables[sequence])
         for sequence in fusion.sequences
     }
     return {
@@ -125,7 +132,7 @@ def _select(
 
 
 def _draw_structure(
-    key: jax.Array, fusion: Fusion, mask: Mask, sequence: str, available: dict[str, jax.Array], joined: jax.Array
+    keys: jax.Array, fusion: Fusion, mask: Mask, sequence: str, available: dict[str, jax.Array], joined: jax.Array
 ) -> jax.Array:
     """Draws structured tokens `[B, N]`; where all of a sample's would be structured, again."""
     names = fusion.sequences[sequence]
@@ -134,8 +141,8 @@ def _draw_structure(
     def draw(attempt: jax.Array) -> jax.Array:
         drawn = {}
         for name in names:
-            modality_key = jax.random.fold_in(_named(key, name), attempt)
-            drawn[name] = _modality_structure(modality_key, fusion.inputs[name], mask, several)
+            of_attempt = _fold(_fold(keys, _number(name)), attempt)
+            drawn[name] = _modality_structure(of_attempt, fusion.inputs[name], mask, several)
         return jnp.concatenate([array.reshape(array.shape[0], -1) for array in drawn.values()], axis=1)
 
     def undecided(structured: jax.Array) -> jax.Array:
@@ -149,7 +156,7 @@ def _draw_structure(
     return jax.lax.while_loop(lambda carry: undecided(carry[1]).any(), again, first)[1]
 
 
-def _modality_structure(key: jax.Array, modality: Input, mask: Mask, several: jax.Array) -> jax.Array:
+def _modality_structure(keys: jax.Array, modality: Input, mask: Mask, several: jax.Array) -> jax.Array:
     """Draws the union of dropped modality, band groups, dates and positions: bool `[B, G·D, L]`."""
     batch, groups, dates, length = several.shape[0], len(modality.bands), modality.num_dates, modality.grid**2
     always = jnp.ones((1, 1, 1, 1), bool)
@@ -162,9 +169,20 @@ def _modality_structure(key: jax.Array, modality: Input, mask: Mask, several: ja
     union = jnp.zeros((batch, groups, dates, length), bool)
     for name, shape, probability, applies in structures:
         if probability:
-            union |= (jax.random.uniform(_named(key, name), shape) < probability) & applies
+            union |= (_uniform(keys, (name,), shape) < probability) & applies
     return union.reshape(batch, groups * dates, length)
 
 
-def _named(key: jax.Array, name: str) -> jax.Array:
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+def _uniform(keys: jax.Array, names: tuple[str, ...], shape: tuple[int, ...]) -> jax.Array:
+    """Draws U(0, 1) of `shape`, the rows of its leading axis by one of the keys each."""
+    for name in names:
+        keys = _fold(keys, _number(name))
+    return jax.vmap(lambda key: jax.random.uniform(key, shape[1:]))(keys)
+
+
+def _fold(keys: jax.Array, number: jax.typing.ArrayLike) -> jax.Array:
+    return jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+
+
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode())

@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmae_jax import parallel
 from mmae_jax.models.layers import Linear, normalise, uniform_param
+from mmae_jax.models.products import product, shifted
 from mmae_jax.spec import Input
 
 
@@ -38,8 +40,9 @@ class BandGroupEmbedding(nnx.Module):
 
     def __call__(self, patches: jax.Array) -> jax.Array:
         """Maps `[B, D, L, P², C]` to `[B, D, L, E]`; the norm couples all tokens of one date's image."""
-        tokens = jnp.einsum("bdlpc,pce->bdle", patches.astype(self.dtype), self.kernel[...].astype(self.dtype))
-        tokens = tokens + self.bias[...][None, None, None].astype(self.dtype)
+        patches = patches.astype(self.dtype)
+        tokens = product("bdlpc,pce->bdle", parallel.EMBEDDING_KERNEL, patches, self.kernel[...])
+        tokens = shifted(tokens, self.bias[...])
         return normalise(tokens, self.norm_scale[...], self.norm_bias[...], axes=(-2, -1))
 
 

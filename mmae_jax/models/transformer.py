@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
+from jax.sharding import PartitionSpec
 
+from mmae_jax import parallel
 from mmae_jax.models.layers import LayerNorm, normalise, uniform_param
+from mmae_jax.models.products import product, shifted
 
+PRODUCT = "product"
 REMAT_POLICIES = {
-    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    "dots": jax.checkpoint_policies.save_only_these_names(PRODUCT),
     "full": jax.checkpoint_policies.nothing_saveable,
 }
 
@@ -38,30 +45,46 @@ class Blocks(nnx.Module):
         self.down_bias = uniform_param(rngs, (depth, width), mlp_width)
 
     def stacked(self) -> dict[str, jax.Array]:
-        """Returns all parameters by name, each `[depth, ...]`."""
-        return {name: value[...] for name, value in vars(self).items() if isinstance(value, nnx.Param)}
+        """Returns all parameters by name, each `[depth, ...]`; vectors of all layers are gathered at once."""
+        values = {name: value[...] for name, value in vars(self).items() if isinstance(value, nnx.Param)}
+        return {
+            name: value if value.ndim > 2 or name not in parallel.PARTITIONS else whole_vectors(name, value)
+            for name, value in values.items()
+        }
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def whole_vectors(name: str, stack: jax.Array) -> jax.Array:
+    """Returns the vectors `[depth, width]` of all layers as used; their gradient lies like them."""
+    return parallel.gathered(stack, parallel.PARTITIONS[name])
+
+
+whole_vectors.defvjp(
+    lambda name, stack: (whole_vectors(name, stack), None),
+    lambda name, _, gradient: (parallel.placed(gradient, parallel.PARTITIONS[name]),),
+)
+
+
+def _times(formula: str, x: jax.Array, block: dict[str, jax.Array], name: str) -> jax.Array:
+    """Multiplies by a kernel of one block; the partitions also name the layer axis."""
+    result = product(formula, PartitionSpec(*parallel.PARTITIONS[name][1:]), x, block[name])
+    return checkpoint_name(result, PRODUCT)
 
 
 def _attention(x: jax.Array, valid: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
-    dtype = x.dtype
     x = normalise(x, block["attention_norm_scale"], block["attention_norm_bias"], axes=(-1,))
-    q, k, v = jnp.einsum("bne,ethd->tbnhd", x, block["qkv_kernel"].astype(dtype))
+    q, k, v = _times("bne,ethd->tbnhd", x, block, "qkv_kernel")
     y = jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :])
     if "out_kernel" not in block:
         return y[..., 0, :]
-    return jnp.einsum("bnhd,hde->bne", y, block["out_kernel"].astype(dtype)) + block["out_bias"][None, None].astype(
-        dtype
-    )
+    return shifted(_times("bnhd,hde->bne", y, block, "out_kernel"), block["out_bias"])
 
 
 def _mlp(x: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
-    dtype = x.dtype
     x = normalise(x, block["mlp_norm_scale"], block["mlp_norm_bias"], axes=(-1,))
-    x = jnp.einsum("bne,ef->bnf", x, block["up_kernel"].astype(dtype)) + block["up_bias"][None, None].astype(dtype)
+    x = shifted(_times("bne,ef->bnf", x, block, "up_kernel"), block["up_bias"])
     x = jax.nn.gelu(x, approximate=False)
-    return jnp.einsum("bnf,fe->bne", x, block["down_kernel"].astype(dtype)) + block["down_bias"][None, None].astype(
-        dtype
-    )
+    return shifted(_times("bnf,fe->bne", x, block, "down_kernel"), block["down_bias"])
 
 
 class Transformer(nnx.Module):
