@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -40,7 +41,14 @@ class Evaluation:
         return scalars
 
 
-def evaluate(program: Program, state: TrainState, shards: Shards, split: str, mesh: jax.sharding.Mesh) -> Evaluation:
+def evaluate(
+    program: Program,
+    state: TrainState,
+    shards: Shards,
+    split: str,
+    mesh: jax.sharding.Mesh,
+    between: Callable[[], None] = lambda: None,
+) -> Evaluation:
     """Evaluates all samples of `split`.
 
     Args:
@@ -49,6 +57,7 @@ def evaluate(program: Program, state: TrainState, shards: Shards, split: str, me
       shards: opened shards.
       split: e.g. `val`.
       mesh: device mesh; every host evaluates its rows of each batch.
+      between: called after each batch; may raise, to end the evaluation.
     """
     experiment = program.experiment
     accumulators = {name: Accumulator(experiment.dataset.targets[name]) for name in experiment.targets}
@@ -63,14 +72,15 @@ def evaluate(program: Program, state: TrainState, shards: Shards, split: str, me
 
     pending = None
     batch_size = experiment.phase(program.phase).batch_size
-    hosts = {"host": jax.process_index(), "num_hosts": jax.process_count()}
-    with eval_batches(experiment, batch_size, (split,), shards, **hosts) as batches:
+    rows = parallel.process_rows(batch_size, mesh)
+    with eval_batches(experiment, batch_size, (split,), shards, rows=rows) as batches:
         for index, batch in enumerate(batches):
             outputs = evaluate_step(program, state, parallel.to_devices(batch, mesh), jnp.asarray(index))
             # The previous batch is read while the device works on this one.
             if pending is not None:
                 add(pending)
             pending = outputs
+            between()
     if pending is not None:
         add(pending)
     means = {

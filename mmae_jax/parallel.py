@@ -6,6 +6,7 @@ Axes: `data` holds replicas of the model; `fsdp` shares out parameters and optim
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -172,16 +173,50 @@ def check_batch(field: str, batch_size: int, mesh: jax.sharding.Mesh) -> None:
         raise SpecError(f"{field}: expected a multiple of data × fsdp = {shares} devices, found {batch_size}")
 
 
+def process_rows(batch_size: int, mesh: jax.sharding.Mesh, process: int | None = None) -> tuple[range, ...]:
+    """Returns the rows of a global batch that the devices of a process hold, in order, in as few ranges as possible.
+
+    Several processes hold the same rows where the tensor axis spans them. Rows of a process may lie apart, where the
+    mesh orders devices by their place in the network.
+
+    Args:
+      batch_size: rows of the global batch, a multiple of data × fsdp.
+      mesh: devices of all processes.
+      process: which process; this one if None.
+    """
+    process = jax.process_index() if process is None else process
+    held = {
+        index[0].indices(batch_size)[:2]
+        for device, index in NamedSharding(mesh, BATCH).devices_indices_map((batch_size,)).items()
+        if device.process_index == process
+    }
+    rows: list[range] = []
+    for start, stop in sorted(held):
+        joins = rows and rows[-1].stop == start
+        rows.append(range(rows.pop().start if joins else start, stop))
+    return tuple(rows)
+
+
 def to_devices(batch: Batch, mesh: jax.sharding.Mesh) -> Batch:
-    """Returns this host's rows of a global batch as global arrays, rows spread over the mesh."""
+    """Returns this process's rows of a global batch (`process_rows`) as global arrays, rows spread over the mesh."""
     sharding = NamedSharding(mesh, BATCH)
-    return jax.tree.map(lambda array: jax.make_array_from_process_local_data(sharding, array), batch)
+    shares = mesh.shape["data"] * mesh.shape["fsdp"]
+    own = sum(map(len, process_rows(shares, mesh)))
+
+    def spread(array: np.ndarray) -> jax.Array:
+        shape = (len(array) // own * shares, *array.shape[1:])
+        return jax.make_array_from_process_local_data(sharding, array, shape)
+
+    return jax.tree.map(spread, batch)
 
 
 def to_hosts(tree: Any, mesh: jax.sharding.Mesh) -> Any:
     """Returns a tree of global arrays as numpy arrays, whole on every host."""
-    return jax.tree.map(lambda array: np.asarray(_replicate(array, NamedSharding(mesh, REPLICATED))), tree)
+    if not all(leaf.is_fully_addressable for leaf in jax.tree.leaves(tree)):
+        tree = _replicate(tree, NamedSharding(mesh, REPLICATED))
+    return jax.tree.map(np.asarray, tree)
 
 
-def _replicate(array: jax.Array, sharding: NamedSharding) -> jax.Array:
-    return array if array.is_fully_addressable else jax.jit(lambda x: x, out_shardings=sharding)(array)
+@functools.partial(jax.jit, static_argnames="everywhere")
+def _replicate(tree: Any, everywhere: NamedSharding) -> Any:
+    return jax.lax.with_sharding_constraint(tree, everywhere)

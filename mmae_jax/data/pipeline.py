@@ -1,9 +1,10 @@
-"""Batches as a function of (seed, step): Grain map datasets, split per host by index."""
+"""Batches as a function of (seed, step): Grain map datasets, of which each host reads its rows by index."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -63,7 +64,12 @@ def steps_per_epoch(num_samples: int, batch_size: int) -> int:
 
 
 def train_batches(
-    experiment: spec.Experiment, phase: str, shards: Shards, *, start_step: int = 0, host: int = 0, num_hosts: int = 1
+    experiment: spec.Experiment,
+    phase: str,
+    shards: Shards,
+    *,
+    start_step: int = 0,
+    rows: Sequence[range] | None = None,
 ) -> Batches:
     """Returns the endless training batches of `phase`, from step `start_step` on.
 
@@ -75,36 +81,52 @@ def train_batches(
       phase: `pretrain`, `probe` or `finetune`; gives the splits and the global batch size.
       shards: opened shards.
       start_step: the first step to return.
-      host: this host.
-      num_hosts: hosts that share each global batch; host h has rows `[h·B/H, (h+1)·B/H)`.
+      rows: rows of each global batch that this host reads, in order (`parallel.process_rows`); all if None.
 
     Raises:
-      SpecError: the hosts cannot share the batch equally.
       DataError: a split is not there; while iterating: a record is damaged.
     """
     settings = experiment.phase(phase)
-    rows = _rows_per_host(f"{phase}.batch_size", settings.batch_size, num_hosts)
-    batches = train_dataset(experiment, phase, shards.source(settings.train_splits), rows)
-    return _iterate(batches[start_step * num_hosts + host :: num_hosts], experiment.data)
+    samples = train_samples(experiment, phase, shards.source(settings.train_splits))
+    return _iterate(_batched(samples, settings.batch_size, rows)[start_step:], experiment.data)
 
 
 def train_dataset(experiment: spec.Experiment, phase: str, tiles: Sequence[Tile], rows: int) -> grain.MapDataset[Batch]:
-    """Returns the endless batches of `rows` training samples that `train_batches` iterates over, by index.
+    """Returns the endless batches of `rows` training samples that `train_batches` iterates over, by index."""
+    return _batched(train_samples(experiment, phase, tiles), rows, None)
+
+
+def train_samples(experiment: spec.Experiment, phase: str, tiles: Sequence[Tile]) -> grain.MapDataset[Batch]:
+    """Returns the endless stream of training samples, by index.
 
     Args:
       experiment: the experiment.
       phase: names the random draws.
       tiles: where crops are read from.
-      rows: samples a batch.
     """
-    samples = (
+    return (
         grain.MapDataset.source(tiles)
         .repeat(experiment.data.repeats**2)
         .shuffle(_fold(experiment.seed, phase, "shuffle"))
         .repeat()
         .random_map(functools.partial(sample.train_sample, experiment), seed=_fold(experiment.seed, phase, "sample"))
     )
-    return samples.batch(rows, drop_remainder=True)
+
+
+def _batched(
+    samples: grain.MapDataset[Batch], batch_size: int, rows: Sequence[range] | None
+) -> grain.MapDataset[Batch]:
+    """Returns the given rows of each batch of `batch_size` samples, by the number of the batch."""
+    rows = [range(batch_size)] if rows is None else rows
+    block = math.gcd(batch_size, *(bound for part in rows for bound in (part.start, part.stop)))
+    blocks = samples.batch(block, drop_remainder=True)
+    parts = [blocks[start // block :: batch_size // block] for part in rows for start in part[::block]]
+    # Rows are one block but where the devices of a host lie apart in the mesh.
+    return parts[0] if len(parts) == 1 else grain.MapDataset.mix(parts).batch(len(parts), batch_fn=_concatenate)
+
+
+def _concatenate(blocks: Sequence[Batch]) -> Batch:
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *blocks)
 
 
 def eval_batches(
@@ -113,8 +135,7 @@ def eval_batches(
     splits: Sequence[str],
     shards: Shards,
     *,
-    host: int = 0,
-    num_hosts: int = 1,
+    rows: Sequence[range] | None = None,
 ) -> Batches:
     """Returns batches that hold every sample of `splits` once, in a fixed order and without random draws.
 
@@ -125,14 +146,11 @@ def eval_batches(
       batch_size: global batch.
       splits: splits to read, one after the other.
       shards: opened shards.
-      host: this host.
-      num_hosts: hosts that share each global batch; host h has rows `[h·B/H, (h+1)·B/H)`.
+      rows: rows of each global batch that this host reads, in order (`parallel.process_rows`); all if None.
 
     Raises:
-      SpecError: the hosts cannot share the batch equally.
       DataError: a split is not there; while iterating: a record is damaged.
     """
-    rows = _rows_per_host("batch_size", batch_size, num_hosts)
     num_samples = shards.num_samples(splits)
     num_batches = -(-num_samples // batch_size)
     samples = (
@@ -140,8 +158,7 @@ def eval_batches(
         .repeat()
         .map_with_index(functools.partial(_eval_sample, experiment, shards.num_tiles(splits), num_samples))
     )
-    host_batches = samples.batch(rows, drop_remainder=True)[host : num_batches * num_hosts : num_hosts]
-    return _iterate(host_batches, experiment.data)
+    return _iterate(_batched(samples, batch_size, rows)[:num_batches], experiment.data)
 
 
 def _eval_sample(experiment: spec.Experiment, num_tiles: int, num_samples: int, index: int, tile: Tile) -> Batch:
@@ -149,12 +166,6 @@ def _eval_sample(experiment: spec.Experiment, num_tiles: int, num_samples: int, 
     result = sample.eval_sample(experiment, tile, index % num_samples // num_tiles)
     result["weight"] = np.float32(index < num_samples)
     return result
-
-
-def _rows_per_host(field: str, batch_size: int, num_hosts: int) -> int:
-    if batch_size % num_hosts:
-        raise spec.SpecError(f"{field}: expected a multiple of the {num_hosts} hosts, found {batch_size}")
-    return batch_size // num_hosts
 
 
 def _fold(seed: int, *names: str) -> int:

@@ -30,8 +30,8 @@ def write_reconstructions(
     """Draws what the model makes of the first sample of `split`, one figure a modality."""
     experiment = program.experiment
     batch_size = experiment.phase(program.phase).batch_size
-    hosts = {"host": jax.process_index(), "num_hosts": jax.process_count()}
-    with eval_batches(experiment, batch_size, (split,), shards, **hosts) as batches:
+    rows = parallel.process_rows(batch_size, mesh)
+    with eval_batches(experiment, batch_size, (split,), shards, rows=rows) as batches:
         outputs = reconstruct_step(program, state, parallel.to_devices(next(batches), mesh))
     samples, patches, masked = jax.tree.map(lambda array: array[:1], parallel.to_hosts(outputs, mesh))
     for name, modality in experiment.inputs.items():

@@ -65,10 +65,10 @@ class PhaseRun:
     def _train(
         self, state: TrainState, progress: Progress, step: int, checkpoints: Checkpoints, log: RunLog
     ) -> tuple[TrainState, Progress, int]:
-        hosts = {"host": jax.process_index(), "num_hosts": jax.process_count()}
+        rows = parallel.process_rows(self.settings.batch_size, self.mesh)
         pending = None
         meter = Meter(self.settings.batch_size)
-        with train_batches(self.experiment, self.phase, self.shards, start_step=step, **hosts) as batches:
+        with train_batches(self.experiment, self.phase, self.shards, start_step=step, rows=rows) as batches:
             while step < self.program.total_steps and not self._stopped(progress):
                 with meter.waiting():
                     batch = parallel.to_devices(next(batches), self.mesh)
