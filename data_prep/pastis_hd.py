@@ -13,7 +13,6 @@ import functools
 from pathlib import Path
 
 import numpy as np
-from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from data_prep import dates
@@ -28,7 +27,7 @@ from data_prep.splits import SPLITS, SplitFiles, read_column
 from mmae_jax.spec import Modality
 
 SPOT_DATE = dates.from_compact("20190701")
-LAMBERT_93 = CRS.from_epsg(2154).to_wkt()
+LAMBERT_93 = "EPSG:2154"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,4 +177,5 @@ def source(options: argparse.Namespace) -> Source:
         list_tiles=functools.partial(list_tiles, files),
         read_tile=read_tile,
         metadata_files=(FILE, *(files.name(split) for split in SPLITS)),
+        compressed=False,
     )

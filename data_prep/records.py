@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
+from mmae_jax.data.codec import Record as Record
 from mmae_jax.spec import Dataset, Modality
-
-Record = dict[str, Any]
-"""One tile: the fields of `features`, as numpy arrays and strings."""
 
 Field = tuple[tuple[int | None, ...], str]
 """Shape (None: any length) and numpy dtype name of a target field."""
@@ -25,7 +22,7 @@ def features(contract: Dataset, target_fields: Mapping[str, Field]) -> tfds.feat
     """Returns the features of a record.
 
     The fields are
-      name, crs: text; crs is WKT, empty if unknown.
+      name, crs: text; crs is what `rasterio.crs.CRS.from_string` reads, an EPSG code or WKT; empty if unknown.
       transform: float64 `[6]`, the affine a b c d e f from column, row to map coordinates.
       ref_date: int16 `[3]`, year, day of year, hour.
       <modality>: T acquisitions, none if the modality is missing, as
@@ -53,19 +50,6 @@ def features(contract: Dataset, target_fields: Mapping[str, Field]) -> tfds.feat
     for name, (shape, dtype) in target_fields.items():
         fields[name] = _tensor((contract.stored_side(rasters[name]),) * 2 if name in rasters else shape, dtype)
     return tfds.features.FeaturesDict(fields)
-
-
-def encoder(contract: Dataset, target_fields: Mapping[str, Field]) -> Callable[[Record], bytes]:
-    """Returns what encodes a record as `features` describes it: in every process as the same bytes."""
-    described = features(contract, target_fields)
-    serializer = ExampleSerializer(described.get_serialized_info())
-
-    def encode(record: Record) -> bytes:
-        example = serializer.get_tf_example(described.encode_example(record))
-        # `described.serialize_example` leaves the order of the fields to chance, and no checksum would be reproducible
-        return example.SerializeToString(deterministic=True)
-
-    return encode
 
 
 def _modality(modality: Modality, side: int) -> dict[str, tfds.features.Tensor]:

@@ -108,7 +108,7 @@ def read_tile(contract: Dataset, raw_dir: Path, tile: Tile) -> tuple[Record, int
             record[name], lost = _read_series(raw_dir, tile, sensor, contract.modalities[name])
             dropped += lost
     with naming_errors(Path(tile.name)):
-        record["crs"] = CRS.from_epsg(place.epsg).to_wkt()
+        record["crs"] = CRS.from_epsg(place.epsg).to_string()
     pixel = CONTRACT.modalities["aerial"].ground_sample_distance
     west, north = place.column * TILE_METERS, -place.row * TILE_METERS
     record["transform"] = np.array([pixel, 0, west, 0, -pixel, north], np.float64)
@@ -201,4 +201,5 @@ def source(options: argparse.Namespace) -> Source:
         record_bytes=3_500_000,
         list_tiles=functools.partial(list_tiles, options.split == "all"),
         read_tile=functools.partial(read_tile, contract),
+        compressed=False,
     )

@@ -18,13 +18,14 @@ from data_prep.blocks import blocks
 from data_prep.errors import DataPrepError, TileError
 from data_prep.manifest import crc32
 from data_prep.output import Output
-from data_prep.records import Field, Record, encoder
+from data_prep.records import Field, Record, features
 from data_prep.storage import file_size, publish
+from mmae_jax.data.codec import Codec
 from mmae_jax.spec import Dataset
 
-WRITER_OPTIONS = "group_size:1,zstd:-1"
-"""One record a group: random access decompresses nothing but the record asked for. Fast compression shrinks labels and
-masks; a thorough one takes as long as a fifth of reading the raw tile, and shrinks images by 12 %."""
+COMPRESSION = {True: "zstd:-1", False: "uncompressed"}
+"""Fast compression shrinks elevations, labels and masks; a thorough one shrinks images, too, by 12 %, and takes a fifth
+of the time of reading the raw tile."""
 
 
 class Tile(Protocol):
@@ -47,6 +48,7 @@ class Source:
       read_tile: raw folder and tile → record and number of acquisitions dropped as damaged; raises `TileError`.
       metadata_files: patterns of the files in the raw folder that list or describe tiles; the manifest gets their
         checksums.
+      compressed: whether records are compressed: worth its time where they hold much else than images.
     """
 
     contract: Dataset
@@ -55,6 +57,7 @@ class Source:
     list_tiles: Callable[[Path], Mapping[str, Sequence[Any]]]
     read_tile: Callable[[Path, Any], tuple[Record, int]]
     metadata_files: tuple[str, ...] = ()
+    compressed: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +136,8 @@ def write_shard(task: ShardTask, on_tile: Callable[[], object]) -> ShardReport:
     """
     with task.output.temporary(task.file_name) as temporary:
         try:
-            writer = ArrayRecordWriter(str(temporary), WRITER_OPTIONS)
+            # one record a group: random access reads nothing but the record asked for
+            writer = ArrayRecordWriter(str(temporary), f"group_size:1,{COMPRESSION[task.source.compressed]}")
             try:
                 report = _write_tiles(task, writer, on_tile)
             finally:
@@ -148,7 +152,7 @@ def write_shard(task: ShardTask, on_tile: Callable[[], object]) -> ShardReport:
 
 def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[], object]) -> ShardReport:
     source = task.source
-    encode = encoder(source.contract, source.target_fields)
+    codec = Codec(features(source.contract, source.target_fields))
     kept = num_bytes = dropped_dates = 0
     skipped: list[str] = []
     missing = dict.fromkeys(source.contract.modalities, 0)
@@ -161,7 +165,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
             skipped.append(f"{tile.name}: {error}")
         else:
             for block in blocks(record, source.contract):
-                encoded = encode(block)
+                encoded = codec.encode(block)
                 writer.write(encoded)
                 num_bytes += len(encoded)
             kept += 1

@@ -239,4 +239,5 @@ def source(options: argparse.Namespace) -> Source:
         list_tiles=functools.partial(list_tiles, splits),
         read_tile=read_tile,
         metadata_files=tuple(splits.name(split) for split in SPLITS),
+        compressed=False,
     )

@@ -55,7 +55,7 @@ class LongerRecords(Sequence[Record]):
     def __getitem__(self, index: int) -> Record:  # type: ignore[override]
         """Returns record `index`."""
         if index not in self._serialized:
-            self._serialized[index] = self._records.features.serialize_example(self._longer(self._records[index]))
+            self._serialized[index] = self._records.codec.encode(self._longer(self._records[index]))
         return self._records.decode(index, self._serialized[index])
 
     def _longer(self, record: Record) -> Record:

@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from mmae_jax import spec
-
-Record = dict[str, Any]
+from mmae_jax.data.codec import Codec
+from mmae_jax.data.codec import Record as Record
 
 
 class DataError(spec.SpecError):
@@ -80,21 +80,20 @@ class Records:
         Raises:
           DataError: it cannot be decoded, or a modality has another shape or dtype than the contract's.
         """
-        where = self._locate(index)
         try:
-            record: Record = self.features.deserialize_example_np(serialized)
+            record = self.codec.decode(serialized)
         except Exception as error:
-            raise DataError(f"{where}: cannot be decoded ({error})") from error
+            raise DataError(f"{self._locate(index)}: cannot be decoded ({error})") from error
         try:
             _check(record, self._dataset, self._fields)
         except DataError as error:
-            raise DataError(f"{where} ({_text(record['name'])}): {error}") from error
+            raise DataError(f"{self._locate(index)} ({_text(record['name'])}): {error}") from error
         return record
 
     @property
-    def features(self) -> tfds.features.FeaturesDict:
+    def codec(self) -> Codec:
         """Encodes and decodes the asked fields."""
-        return _features(self._directory, self._fields_key())
+        return _codec(self._directory, self._fields_key())
 
     def _locate(self, index: int) -> str:
         file = int(np.searchsorted(self._ends, index, side="right"))
@@ -106,10 +105,10 @@ class Records:
 
 
 @functools.lru_cache
-def _features(directory: str, fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tfds.features.FeaturesDict:
-    """Returns the decoder of the asked fields; one per process (`tfds.decode.PartialDecoding` needs TensorFlow)."""
+def _codec(directory: str, fields: tuple[tuple[str, tuple[str, ...]], ...]) -> Codec:
+    """Returns the codec of the asked fields; one per process."""
     stored = tfds.builder_from_directory(directory).info.features
-    return tfds.features.FeaturesDict(
+    return Codec(
         {name: {part: stored[name][part] for part in parts} if parts else stored[name] for name, parts in fields}
     )
 

@@ -156,7 +156,7 @@ def corners(transform, side):
 def test_georeference_is_that_of_the_outline(made_up):
     for name, patch in read_patches(made_up).items():
         record, _ = read_tile(made_up, patch)
-        assert rasterio.crs.CRS.from_wkt(record["crs"]).to_epsg() == 2154
+        assert rasterio.crs.CRS.from_string(record["crs"]).to_epsg() == 2154
         with rasterio.open(spot_path(made_up, patch)) as file:
             np.testing.assert_allclose(record["transform"], file.transform[:6], rtol=1e-9)
         outline = metadata(made_up)[name]["geometry"]["coordinates"][0][0]
