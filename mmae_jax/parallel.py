@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -73,7 +73,7 @@ def make_mesh(mesh: spec.Mesh, devices: Sequence[jax.Device] | None = None) -> j
     return jax.sharding.Mesh(ordered, AXES, axis_types=types)
 
 
-def num_slices(devices: Sequence[jax.Device]) -> int:
+def num_slices(devices: Iterable[jax.Device]) -> int:
     """Returns how many slices, with a slow network between them, devices lie in; 1 where the platform has none."""
     return len({getattr(device, "slice_index", None) for device in devices})
 
@@ -185,11 +185,8 @@ def process_rows(batch_size: int, mesh: jax.sharding.Mesh, process: int | None =
       process: which process; this one if None.
     """
     process = jax.process_index() if process is None else process
-    held = {
-        index[0].indices(batch_size)[:2]
-        for device, index in NamedSharding(mesh, BATCH).devices_indices_map((batch_size,)).items()
-        if device.process_index == process
-    }
+    placed_at: dict[Any, Any] = dict(NamedSharding(mesh, BATCH).devices_indices_map((batch_size,)))
+    held = {index[0].indices(batch_size)[:2] for device, index in placed_at.items() if device.process_index == process}
     rows: list[range] = []
     for start, stop in sorted(held):
         joins = rows and rows[-1].stop == start

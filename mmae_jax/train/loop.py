@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 
 import jax
+import numpy as np
 from absl import logging
 from etils import epath
 from flax import nnx
+from jax.experimental import multihost_utils
 
 from mmae_jax import parallel
 from mmae_jax.data.shards import open_shards
@@ -33,14 +35,15 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     for phase in experiment.phases:
         parallel.check_batch(f"{phase}.batch_size", experiment.phase(phase).batch_size, mesh)
         shards.source(experiment.phase(phase).train_splits)
-    for phase in [phase for phase in experiment.phases if read_result(workdir, phase) is None][:1]:
+    finished = finished_phases(workdir)
+    for phase in [phase for phase in experiment.phases if phase not in finished][:1]:
         check_first_values(experiment, phase, shards)
     for phase in PHASES:
-        if read_result(workdir, phase) is not None:
+        if phase in finished:
             trains = phase in experiment.phases
             check_same_experiment(workdir / phase / "checkpoints", experiment, phase, trains=trains)
     for phase in experiment.phases:
-        if read_result(workdir, phase) is not None:
+        if phase in finished:
             logging.info("%s is finished, see %s", phase, workdir / phase)
             continue
         PhaseRun(experiment, phase, shards, workdir, mesh).run(
@@ -48,15 +51,27 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
         )
 
 
+def finished_phases(workdir: epath.Path) -> dict[str, int]:
+    """Returns the step of the chosen checkpoint of each finished phase.
+
+    Every process returns what the first one sees, which writes results: on a network filesystem, the others see them
+    later, and would begin the next phase from something else.
+    """
+    results = [read_result(workdir, phase) for phase in PHASES]
+    steps = np.asarray([-1 if result is None else result.step for result in results], np.int32)
+    steps = multihost_utils.broadcast_one_to_all(steps)
+    return {phase: int(step) for phase, step in zip(PHASES, steps, strict=True) if step >= 0}
+
+
 def initial_params(experiment: Experiment, phase: str, workdir: epath.Path, mesh: jax.sharding.Mesh) -> nnx.State:
     """Returns the parameters a phase starts from.
 
     Those of the latest finished phase before it in `workdir`, else those of `init_from`, else new ones.
     """
+    finished = finished_phases(workdir)
     for earlier in reversed(PHASES[: PHASES.index(phase)]):
-        result = read_result(workdir, earlier)
-        if result is not None:
-            return load_params(workdir / earlier / "checkpoints", result.step, experiment, mesh, averaged=False)
+        if earlier in finished:
+            return load_params(workdir / earlier / "checkpoints", finished[earlier], experiment, mesh, averaged=False)
     if experiment.init_from is not None:
         return load_initial(experiment, mesh)
     return new_params(experiment, mesh)

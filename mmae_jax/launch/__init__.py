@@ -1,0 +1,1 @@
+"""Starting a run of several processes: on this machine, and files for SLURM, TPU slices and Kubernetes."""
