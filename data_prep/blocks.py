@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from data_prep.records import Record
+from mmae_jax.data.codec import Path, replaced
 from mmae_jax.spec import Dataset
 
 
-def blocks(record: Record, contract: Dataset) -> Iterator[Record]:
-    """Returns the records of the `contract.blocks²` blocks of a tile; the record itself where it is one block."""
-    if contract.blocks == 1:
-        yield record
-        return
-    for row in range(contract.blocks):
-        for column in range(contract.blocks):
-            yield _block(record, contract, row, column)
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """The records of the blocks of a tile.
+
+    Attributes:
+      shared: a record with what all blocks have in common; other fields are those of the whole tile.
+      own: field → its values in each block, `[blocks², …]`, contiguous.
+    """
+
+    shared: Record
+    own: Mapping[Path, np.ndarray]
+
+    def __iter__(self) -> Iterator[Record]:
+        for index in range(len(self.own["transform",])):
+            yield replaced(self.shared, {path: values[index] for path, values in self.own.items()})
 
 
-def _block(record: Record, contract: Dataset, row: int, column: int) -> Record:
-    def cut(raster: np.ndarray) -> np.ndarray:
-        side = raster.shape[-1] // contract.blocks
-        return raster[..., row * side : (row + 1) * side, column * side : (column + 1) * side]
-
-    block = dict(record)
-    for name in contract.modalities:
-        rasters = {part: cut(record[name][part]) for part in ("pixels", "mask") if part in record[name]}
-        block[name] = record[name] | rasters
-    for target in contract.targets.values():
-        if target.kind == "segment":
-            block[target.field] = cut(record[target.field])
-    block["transform"] = _moved(record["transform"], contract, row, column)
-    return block
+def blocks(record: Record, contract: Dataset) -> Blocks:
+    """Returns the `contract.blocks²` blocks of a tile; the tile itself where it is one block."""
+    rasters: list[Path] = [
+        (name, part) for name in contract.modalities for part in ("pixels", "mask") if part in record[name]
+    ]
+    rasters += {(target.field,) for target in contract.targets.values() if target.kind == "segment"}
+    own: dict[Path, np.ndarray] = {("transform",): _transforms(record["transform"], contract)}
+    if contract.blocks > 1:
+        for path in rasters:
+            raster = record[path[0]][path[1]] if len(path) > 1 else record[path[0]]
+            own[path] = _cut(raster, contract.blocks)
+    return Blocks(record, own)
 
 
-def _moved(transform: np.ndarray, contract: Dataset, row: int, column: int) -> np.ndarray:
-    """Returns the affine a b c d e f of a block; its pixels are those of the finest modality."""
+def _cut(raster: np.ndarray, number: int) -> np.ndarray:
+    """Returns the blocks `[number², …, h, w]` of a raster `[…, number · h, number · w]`."""
+    *leading, rows, columns = raster.shape
+    height, width = rows // number, columns // number
+    grid = raster.reshape(*leading, number, height, number, width)
+    by_block = np.ascontiguousarray(np.moveaxis(grid, (-4, -2), (0, 1)))
+    return by_block.reshape(number**2, *leading, height, width)
+
+
+def _transforms(transform: np.ndarray, contract: Dataset) -> np.ndarray:
+    """Returns the affines a b c d e f of the blocks, `[blocks², 6]`; their pixels are those of the finest modality."""
     finest = max(modality.size for modality in contract.modalities.values())
-    side = finest // contract.blocks
+    first = np.arange(contract.blocks) * (finest // contract.blocks)
+    rows, columns = (index.ravel() for index in np.meshgrid(first, first, indexing="ij"))
     a, b, c, d, e, f = transform
-    rows, columns = row * side, column * side
-    return np.array([a, b, c + a * columns + b * rows, d, e, f + d * columns + e * rows], np.float64)
+    every = np.ones(len(rows))
+    corner = (c + a * columns + b * rows, f + d * columns + e * rows)
+    return np.stack([a * every, b * every, corner[0], d * every, e * every, corner[1]], axis=1)

@@ -164,8 +164,8 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
                 raise
             skipped.append(f"{tile.name}: {error}")
         else:
-            for block in blocks(record, source.contract):
-                encoded = codec.encode(block)
+            stored = blocks(record, source.contract)
+            for encoded in codec.encode_all(stored.shared, stored.own):
                 writer.write(encoded)
                 num_bytes += len(encoded)
             kept += 1

@@ -7,22 +7,25 @@ array is copied at most twice.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tensorflow_datasets.proto import tf_example_pb2
+from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 Record = dict[str, Any]
 """One tile or block: fields and, nested, those of its modalities, as numpy arrays and strings."""
+
+Path = tuple[str, ...]
+"""Names that lead to a field of a record."""
 
 
 class Field(NamedTuple):
     """How one array or text stands in a message.
 
     Attributes:
-      path: names that lead to it in a record.
+      path: where it is in a record.
       dtype: of its values; None for text.
       shape: of the array, -1 for any length; such lengths come first.
       compressed: whether its bytes are compressed.
@@ -30,7 +33,7 @@ class Field(NamedTuple):
       shape_key: in the message, of the shape; None where `shape` leaves at most one length open.
     """
 
-    path: tuple[str, ...]
+    path: Path
     dtype: np.dtype[Any] | None
     shape: tuple[int, ...]
     compressed: bool
@@ -73,6 +76,37 @@ class Codec:
         # without this, the order of the fields would be left to chance, and no checksum would be reproducible
         return message.SerializeToString(deterministic=True)
 
+    def encode_all(self, shared: Record, own: Mapping[Path, np.ndarray]) -> Iterator[bytes]:
+        """Yields the messages of N records that have most fields in common: `encode` of each, in less time.
+
+        Args:
+          shared: the common fields; those of `own` are not looked at.
+          own: fields that differ → their values in each record, `[N, …]`, contiguous; not empty.
+
+        Raises:
+          KeyError, ValueError: as `encode`.
+        """
+        records = (
+            replaced(shared, {path: values[index] for path, values in own.items()})
+            for index in range(len(next(iter(own.values()))))
+        )
+        first = self.encode(next(records))
+        yield first
+        differing = [field for field in self._fields if field.path in own]
+        if any(field.compressed for field in differing):  # of another size in each record
+            yield from map(self.encode, records)
+            return
+        ends = _ends(first)
+        differing.sort(key=lambda field: ends[field.key])
+        arrays = [own[field.path] for field in differing]
+        starts = [ends[field.key] - array[0].nbytes for field, array in zip(differing, arrays, strict=True)]
+        between = zip([0, *(ends[field.key] for field in differing)], [*starts, len(first)], strict=True)
+        parts: list[Any] = [b""] * (2 * len(arrays) + 1)
+        parts[::2] = [first[begin:end] for begin, end in between]
+        for index in range(1, len(arrays[0])):
+            parts[1::2] = [array[index] for array in arrays]
+            yield b"".join(parts)
+
     def decode(self, serialized: bytes) -> Record:
         """Returns the record of a message; arrays are read-only, texts are bytes.
 
@@ -91,6 +125,22 @@ class Codec:
                 part = part.setdefault(parent, {})
             part[name] = _read(field, features)
         return record
+
+
+def replaced(record: Record, fields: Mapping[Path, Any]) -> Record:
+    """Returns a record in which some fields have other values."""
+    changed = dict(record)
+    for (name, *inner), value in fields.items():
+        changed[name] = {**changed[name], inner[0]: value} if inner else value
+    return changed
+
+
+def _ends(message: bytes) -> dict[str, int]:
+    """Returns where the content of each field ends in a message: its fields stand in order of their keys."""
+    features = tf_example_pb2.Example.FromString(message).features.feature
+    sizes = {key: tf_feature_pb2.Features(feature={key: features[key]}).ByteSize() for key in sorted(features)}
+    head = len(message) - sum(sizes.values())
+    return dict(zip(sizes, (head + np.cumsum(list(sizes.values()))).tolist(), strict=True))
 
 
 def _fields(features: Mapping[str, Any], parents: tuple[str, ...]) -> Sequence[Field]:

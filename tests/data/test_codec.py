@@ -147,3 +147,16 @@ def test_damaged_messages_are_named(described):
 def test_features_stored_otherwise_are_refused():
     with pytest.raises(ValueError, match=r"^a/b: expected text or an array stored as bytes, found Tensor"):
         Codec({"a": {"b": tfds.features.Tensor(shape=(2,), dtype=np.float32)}})
+
+
+@pytest.mark.parametrize("fields", [[("s1", "pixels"), ("cover",)], [("s1", "pixels"), ("s2", "mask")]], ids=str)
+@pytest.mark.parametrize("tile", TILES)
+def test_records_with_common_fields_are_encoded_as_each_alone(described, tile, fields):
+    codec, shared, rng = Codec(described), record(3, tile), np.random.default_rng(0)
+    alone = [shared | {"s1": dict(shared["s1"]), "s2": dict(shared["s2"])} for _ in range(4)]
+    for made in alone:
+        for *outer, name in fields:
+            part = made[outer[0]] if outer else made
+            part[name] = rng.integers(0, 100, part[name].shape).astype(part[name].dtype)
+    own = {path: np.stack([made[path[0]][path[1]] if path[1:] else made[path[0]] for made in alone]) for path in fields}
+    assert list(codec.encode_all(shared, own)) == [codec.encode(made) for made in alone]
