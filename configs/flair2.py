@@ -15,7 +15,7 @@ release of 2023 (`python -m data_prep flair2`), which tells heights above the gr
 
 from ml_collections import ConfigDict
 
-from configs import flair_hub
+from configs import common, flair_hub
 from data_prep import flair2
 from data_prep.flair_hub_contract import CONTRACT_FLAIR2
 from mmae_jax.config import to_plain
@@ -25,8 +25,7 @@ ARGUMENTS = ("native", "native_runlocal", "runlocal")
 
 def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the experiment; `arg` is empty or one of `ARGUMENTS`."""
-    if arg and arg not in ARGUMENTS:
-        raise ValueError(f"configs/flair2.py: expected no argument or {', '.join(ARGUMENTS)}, found {arg!r}")
+    common.check_argument("flair2", arg, *ARGUMENTS)
     native, small = (arg or "").startswith("native"), (arg or "").endswith("runlocal")
     config = flair_hub.get_config("runlocal" if small else None)
     config.dataset = to_plain(flair2.CONTRACT if native else CONTRACT_FLAIR2)

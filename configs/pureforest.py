@@ -12,18 +12,16 @@ model, 725 tokens a sample.
 encoded.
 """
 
-from ml_collections import ConfigDict, config_dict
+from ml_collections import ConfigDict
 
+from configs import common
 from data_prep.pureforest_contract import CONTRACT
-from mmae_jax.config import to_plain
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the experiment; `arg` is empty or `runlocal`."""
-    config = ConfigDict()
-    config.seed = 42
-    config.dataset = to_plain(CONTRACT)
-    config.data = dict(dir="", workers=8, prefetch=16, random_dates=True, augment=True, allow=())
+    common.check_argument("pureforest", arg, "runlocal")
+    config = common.experiment(CONTRACT, "tree_class", monitor="overall_accuracy")
     config.inputs = dict(
         aerial=dict(bands=[["NIR", "R", "G", "B"]], norm_bands=[1, 3], image_size=250, patch_size=10, norm_fac=255.0),
         height=dict(
@@ -35,56 +33,13 @@ def get_config(arg: str | None = None) -> ConfigDict:
             rescale_elev=True,
         ),
     )
-    config.targets = ("tree_class",)
-    config.model = dict(
-        architecture="base",
-        fusion="group",
-        inter_depth=3,
-        interpolate="nearest",
-        head="attentive",
-        date_encoding=False,
-        grid_pos_enc=50,
-        dtype="bfloat16",
-        remat="none",
-    )
-    config.mask = dict(ratio=0.75, scale=0.0, mod=0.25, bands=0.0, dates=0.25, loc=0.25)
-    config.loss = "l1_norm"
-    config.ema = True
-    config.phases = ("pretrain", "probe", "finetune")
-    config.pretrain = dict(epochs=100, batch_size=32, base_lr=3e-5, train_splits=("train", "val"))
-    config.probe = dict(epochs=10, batch_size=32, base_lr=1e-5)
-    config.finetune = dict(
-        epochs=50,
-        batch_size=32,
-        base_lr=1e-5,
-        final_factor=2.0,
-        monitor="tree_class/overall_accuracy",
-        patience=5,
-    )
-    config.init_from = config_dict.placeholder(str)
-    config.mesh = dict(data=-1, fsdp=1, tensor=1)
-    config.logging = dict(
-        every_steps=50,
-        checkpoint_every_steps=1000,
-        checkpoint_every_minutes=30.0,
-        keep_checkpoints=2,
-        images=4,
-        peak_tflops=config_dict.placeholder(float),
-    )
-    config.profile = ()
-
+    config.model.update(date_encoding=False, grid_pos_enc=50)
     if arg == "runlocal":
         _shrink(config)
-    elif arg:
-        raise ValueError(f"configs/pureforest.py: expected no argument or runlocal, found {arg!r}")
     return config
 
 
 def _shrink(config: ConfigDict) -> None:
-    config.data.update(workers=0, prefetch=4)
+    common.shrink(config, epochs=2, batch_size=4)
     config.inputs.aerial.update(image_size=50, patch_size=10)
     config.inputs.height.update(image_size=50, patch_size=10)
-    config.model.update(architecture="tiny", dtype="float32")
-    for name in config.phases:
-        config[name].update(epochs=2, batch_size=4)
-    config.logging.update(every_steps=1)

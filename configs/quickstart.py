@@ -10,11 +10,12 @@ of finetuning (`--config.seed=1`: 0.21 and 0.47, against 0.00 and 0.23).
 
 from ml_collections import ConfigDict
 
-from configs import treesatai_ts
+from configs import common, treesatai_ts
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
     """Returns the experiment; `arg` is empty or `runlocal`."""
+    common.check_argument("quickstart", arg, "runlocal")
     config = treesatai_ts.get_config()
     config.seed = 0
     config.data.update(workers=0, prefetch=2)
@@ -44,8 +45,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
 
     if arg == "runlocal":
         _shrink(config)
-    elif arg:
-        raise ValueError(f"configs/quickstart.py: expected no argument or runlocal, found {arg!r}")
     return config
 
 
