@@ -60,7 +60,7 @@ def test_every_phase_of_every_configuration_trains_and_is_evaluated(name, argume
     for program, state, batch in programs(build(name, argument)):
         after, scalars = jax.eval_shape(functools.partial(train_step, program), state, batch)
         assert shapes(after) == shapes(state)
-        assert set(scalars) == losses(program) | {"loss", "gradient_norm", "learning_rate"}
+        assert set(scalars) == losses(program) | {"loss", "gradient_norm", "learning_rate", "padding_%"}
         assert all(scalar.shape == () for scalar in scalars.values())
         assert shapes(jax.eval_shape(functools.partial(update_average, program), state)) == shapes(state)
         errors, summaries = jax.eval_shape(functools.partial(evaluate_step, program), state, batch, jnp.int32(0))

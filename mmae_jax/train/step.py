@@ -51,6 +51,14 @@ def _errors(model: MMAE, batch: Batch, key: jax.Array, phase: str) -> tuple[dict
     return losses.prediction_errors(logits, batch["targets"], batch["weight"], experiment.dataset), logits
 
 
+def _padding(samples: Samples, experiment: Experiment) -> jax.Array:
+    """Returns the share of a batch's tokens that stand for a date or modality that is not there."""
+    valid = samples.dates_valid
+    tokens = {name: modality.num_tokens / modality.num_dates for name, modality in experiment.inputs.items()}
+    absent = [(~valid[name]).sum() * per_date for name, per_date in tokens.items()]
+    return sum(absent[1:], absent[0]) / sum(valid[name].size * per_date for name, per_date in tokens.items())
+
+
 def total_loss(errors: dict[str, Total], program: Program) -> jax.Array:
     """Returns the loss of a phase from its errors by modality or target."""
     if program.phase == "pretrain":
@@ -68,7 +76,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
       batch: global batch in native dtypes.
 
     Returns:
-      The next state, and scalars: `loss`, `loss/<modality or target>`, `gradient_norm`, `learning_rate`.
+      The next state, and scalars: `loss`, `loss/<modality or target>`, `gradient_norm`, `learning_rate`, `padding_%`.
     """
     experiment, phase = program.experiment, program.phase
     graph, _ = abstract_model(experiment)
@@ -86,6 +94,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
     scalars = {"loss": loss} | {f"loss/{name}": error.mean for name, error in errors.items()}
     scalars["gradient_norm"] = optax.tree.norm(gradients)
     scalars["learning_rate"] = learning_rate(experiment.phase(phase), program.total_steps)(state.step)
+    scalars["padding_%"] = 100 * _padding(samples_from_batch(batch, experiment), experiment)
     return parallel.in_place(TrainState(state.step + 1, params, moments, state.ema)), scalars
 
 
@@ -125,6 +134,22 @@ def evaluate_step(
         for name, predicted in logits.items()
     }
     return errors, summaries
+
+
+@functools.partial(jax.jit, static_argnames="program")
+def embed_step(program: Program, state: TrainState, batch: Batch) -> jax.Array:
+    """Returns float32 `[B, E]`: the mean of a sample's encoded tokens that are there, nothing masked."""
+    experiment = program.experiment
+    model = nnx.merge(abstract_model(experiment)[0], state.params)
+    samples = samples_from_batch(batch, experiment)
+    with _precision(experiment):
+        features, available = model.features(samples), model.available(samples)
+    weights = {name: valid.astype(jnp.float32) for name, valid in available.items()}
+    totals = [
+        jnp.einsum("btle,btl->be", features[name].astype(jnp.float32), weight) for name, weight in weights.items()
+    ]
+    counts = [weight.sum(axis=(1, 2)) for weight in weights.values()]
+    return sum(totals[1:], totals[0]) / jnp.maximum(sum(counts[1:], counts[0]), 1)[:, None]
 
 
 @functools.partial(jax.jit, static_argnames="program")
