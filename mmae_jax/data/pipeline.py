@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import signal
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -188,8 +189,11 @@ def _iterate(batches: grain.MapDataset[Batch], data: spec.Data) -> Batches:
     workers = min(data.workers, len(batches))
     stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     processes = grain.MultiprocessingOptions(workers, per_worker_buffer_size=max(1, data.prefetch // workers))
-    return Batches(iter(stream.mp_prefetch(processes, worker_init_fn=_keep_off_accelerators)))
+    return Batches(iter(stream.mp_prefetch(processes, worker_init_fn=_prepare_worker)))
 
 
-def _keep_off_accelerators(_worker: int, _num_workers: int) -> None:
+def _prepare_worker(_worker: int, _num_workers: int) -> None:
     jax.config.update("jax_platforms", "cpu")  # Grain imports JAX; nothing here uses it
+    # Terminals and SLURM signal all processes of a run: training ends after a few more batches, then stops its readers.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
