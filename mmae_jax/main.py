@@ -15,7 +15,7 @@ from mmae_jax.spec import SpecError
 from mmae_jax.train.log import show_messages
 from mmae_jax.train.loop import run
 from mmae_jax.train.phase import DivergedError
-from mmae_jax.train.preemption import PREEMPTED_EXIT_CODE, Preempted
+from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment; fields by --config.field=value.", lock_config=True
@@ -30,11 +30,12 @@ _START_SECONDS = flags.DEFINE_float("start_seconds", 300, "How long to wait for 
 _LOST_AFTER_SECONDS = flags.DEFINE_float(
     "lost_after_seconds", 60, "A process without a sign of life for so long is gone, and the others end.", lower_bound=5
 )
+IMPATIENT = "interrupted; the same command goes on from the last checkpoint"
 EXPECTED = (SpecError, DivergedError, OSError)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs the experiment; exits with 1 and one message where it cannot, with 75 where it was told to end."""
+    """Runs the experiment; exits with 1 and one message where it cannot, with 75 or 130 where it was told to end."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     show_messages()
@@ -49,7 +50,11 @@ def main(argv: Sequence[str]) -> None:
     except Preempted as end:
         logging.info("%s", end)
         peers.finish()
-        sys.exit(PREEMPTED_EXIT_CODE)
+        sys.exit(end.exit_code)
+    except KeyboardInterrupt:
+        peers.fail(RuntimeError(IMPATIENT), expected=True)
+        print(IMPATIENT, file=sys.stderr)
+        sys.exit(INTERRUPTED_EXIT_CODE)
     except EXPECTED as error:
         peers.fail(error, expected=True)
         sys.exit(f"error: {error}")

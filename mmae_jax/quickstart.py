@@ -29,6 +29,7 @@ from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train.log import show_messages
 from mmae_jax.train.loop import run
 from mmae_jax.train.phase import DivergedError
+from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted
 from mmae_jax.train.result import read_result
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -37,7 +38,6 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string("workdir", "runs/quickstart", "Folder for everything; an interrupted run goes on there.")
 _TILES = flags.DEFINE_integer("tiles", 480, "Made-up tiles: 2/3 train, 1/6 val, 1/6 test.", lower_bound=3)
 
-INTERRUPTED = 130
 METRICS = ("weighted_f1", "weighted_ap")
 LANDSCAPE = ("--s2_dates=40", "--s1_dates=8")
 
@@ -195,9 +195,12 @@ def main(argv: Sequence[str]) -> None:
         summary = quickstart(experiment_from_config(_CONFIG.value), Path(_WORKDIR.value).expanduser(), _TILES.value)
     except (SpecError, DivergedError, OSError) as error:
         sys.exit(f"error: {error}")
+    except Preempted as end:
+        logging.info("%s", end)
+        sys.exit(end.exit_code)
     except KeyboardInterrupt:
         print("interrupted; the same command continues", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED_EXIT_CODE)
     print(summary)
 
 

@@ -19,7 +19,7 @@ import pytest
 from absl import flags
 from flax import nnx
 
-from mmae_jax import config, parallel, spec
+from mmae_jax import config, flops, parallel, spec
 from mmae_jax import main as command
 from mmae_jax.evaluate import Evaluation
 from mmae_jax.metrics import Scores
@@ -34,6 +34,7 @@ from tests.train import tiny_config
 CONFIG = Path(tiny_config.__file__)
 ROOT = CONFIG.parents[2]
 BIAS = ("heads", "treesat_mlc_thresh", "linear", "bias")
+HEALTH = {"embedding/std": 0.5, "embedding/effective_rank": 3.0}
 STEPS = {"pretrain": 6, "probe": 6, "finetune": 6}
 
 
@@ -184,6 +185,8 @@ class Scripted(pytest.MonkeyPatch):
         self.scores, self.losses, self.stop_before = scores, {}, None
         self.setattr(phase_module, "train_step", self._train_step)
         self.setattr(phase_module, "evaluate", self._evaluate)
+        self.setattr(phase_module, "embedding_health", lambda *_: dict(HEALTH))
+        self.setattr(flops, "step_flops", lambda _: 1e9)
         self.setattr(phase_module, "update_average", lambda program, state: state)
         self.setattr(phase_module.figures, "write_reconstructions", lambda *_: None)
         self.setattr(phase_module.figures, "write_scores", lambda *_: None)
@@ -201,7 +204,7 @@ class Scripted(pytest.MonkeyPatch):
             state, step=jax.device_put(np.int32(step), state.step.sharding), params=from_paths(flat, state.params)
         ), {"loss": 1.0, "loss/s1_asc": 1.0} | self.losses.get(step, {})
 
-    def _evaluate(self, program: Program, state: TrainState, *_: Any) -> Evaluation:
+    def _evaluate(self, program: Program, state: TrainState, *_: Any, **__: Any) -> Evaluation:
         value = self.scores.get(int(state.step), 0.0)
         scores = Scores({"weighted_f1": value}, {}, np.zeros(0), np.zeros(0))
         return Evaluation(0.0, {}, {"treesat_mlc_thresh": scores})

@@ -40,11 +40,13 @@ class Progress:
       best: best value of the monitored metric so far.
       best_step: step of the checkpoint with that value.
       epochs_without_improvement: epochs evaluated since then.
+      evaluation_due: whether the epoch that ends here is still to be evaluated.
     """
 
     best: float | None = None
     best_step: int | None = None
     epochs_without_improvement: int = 0
+    evaluation_due: bool = False
 
     def after(self, value: float, step: int) -> Progress:
         """Returns the progress after an epoch whose monitored metric is `value`; NaN is no improvement."""
@@ -103,8 +105,14 @@ class Checkpoints:
         with _reading(self.directory / str(step)):
             return Progress(**self._checkpointer.metadata(step).custom_metadata["progress"])
 
-    def save(self, step: int, state: TrainState, progress: Progress) -> None:
+    def save(self, step: int, state: TrainState, progress: Progress, *, again: bool = False) -> None:
         """Starts saving `state` (waits for the previous save); it is picked up once it is complete.
+
+        Args:
+          step: steps done.
+          state: what is saved; may be donated once this returns.
+          progress: stored with it.
+          again: replace the checkpoint of `step`.
 
         Raises:
           CheckpointError: this or the previous save fails; complete checkpoints stay.
@@ -113,7 +121,8 @@ class Checkpoints:
         # A continued run may accept more than the one that began: each checkpoint tells what its own run did.
         metadata = {"progress": dataclasses.asdict(progress), "allow": list(self._allow)}
         with _naming(self.directory, "cannot be written"):
-            self._checkpointer.save_async(step, named(state), metrics=metrics, custom_metadata=metadata)
+            options = {"metrics": metrics, "custom_metadata": metadata, "overwrite": again}
+            self._checkpointer.save_async(step, named(state), **options)
 
     def wait(self) -> None:
         """Returns when everything is written; raises as `save`."""

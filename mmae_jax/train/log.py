@@ -1,18 +1,19 @@
-"""What a person and grep see of a run: metrics.jsonl, log lines, a progress bar and TensorBoard.
+"""What a person and grep see of a run: metrics.jsonl, speed.jsonl, log lines, a progress bar and TensorBoard.
 
 `metrics.jsonl` in the working directory holds only what a run determines: one JSON object a line with `phase`, `step`,
-`epoch`, `split` and the values by name. Wall-clock quantities (samples per second) go to the log lines and TensorBoard
-only, so an interrupted and continued run leaves the same file as an undisturbed one.
+`epoch`, `split` and the values by name. An interrupted and continued run leaves the same file as an undisturbed one.
+What clocks and machines determine (samples per second, memory) is in `speed.jsonl` beside it, in the same form with the
+`time` in seconds since 1970; there a repeated step has another line. Log lines and TensorBoard show both.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
+import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,18 @@ from etils import epath
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from mmae_jax.spec import SpecError
+from mmae_jax.train.lines import append_line, drop_torn_line, keep_lines, read_lines
 
 METRICS_FILE = "metrics.jsonl"
+SPEED_FILE = "speed.jsonl"
 
 
 class RunLog:
     """The log of one phase; a context manager.
 
     A phase that continues from step k forgets what was logged after k, in every place: lines of `metrics.jsonl`
-    are dropped, TensorBoard is told to. A phase that starts anew (k = 0) forgets all of itself.
+    are dropped, TensorBoard is told to. A phase that starts anew (k = 0) forgets all of itself. `speed.jsonl` forgets
+    nothing.
     """
 
     def __init__(
@@ -65,9 +68,10 @@ class RunLog:
             leave=False,
         )
         if enabled:
-            self._file = epath.Path(workdir) / METRICS_FILE
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            _keep(self._file, lambda entry: entry["phase"] != phase or _stands(entry, start_step))
+            self._metrics, self._speed = epath.Path(workdir) / METRICS_FILE, epath.Path(workdir) / SPEED_FILE
+            self._metrics.parent.mkdir(parents=True, exist_ok=True)
+            keep_lines(self._metrics, lambda entry: entry["phase"] != phase or _stands(entry, start_step))
+            drop_torn_line(self._speed)
             self._board = _board(epath.Path(workdir) / "tensorboard" / phase, start_step)
 
     def scalars(
@@ -85,7 +89,7 @@ class RunLog:
           epoch: epochs begun or, for an evaluation, done in this phase.
           split: what the numbers are about: `train`, `val`, `test`.
           values: name → value, determined by the run; null in `metrics.jsonl` where not finite.
-          speed: name → value measured by the clock; not in `metrics.jsonl`.
+          speed: name → value that depends on clock or machine; in `speed.jsonl`.
         """
         if not self._enabled:
             return
@@ -94,9 +98,10 @@ class RunLog:
         for name, value in shown.items():
             self._board.add_scalar(f"{split}/{name}", value, step)
         entry = {"phase": self._phase, "step": int(step), "epoch": int(epoch), "split": split}
-        entry |= {name: value if math.isfinite(value) else None for name, value in values.items()}
-        with self._file.open("a") as file:
-            file.write(_line(entry))
+        if values:
+            append_line(self._metrics, entry | _finite(values))
+        if speed:
+            append_line(self._speed, entry | {"time": time.time()} | _finite(speed))
         prefix = "" if split == "train" else f"{split}/"
         numbers = " ".join(f"{prefix}{name}={value:.4g}" for name, value in shown.items())
         with tqdm.external_write_mode(file=sys.stderr):
@@ -156,28 +161,8 @@ def read_entries(workdir: epath.PathLike) -> list[dict[str, Any]]:
     Raises:
       SpecError: another line cannot be read; the message names it.
     """
-    return _read(epath.Path(workdir) / METRICS_FILE)
+    return read_lines(epath.Path(workdir) / METRICS_FILE)
 
 
-def _read(file: epath.Path) -> list[dict[str, Any]]:
-    lines = file.read_text().splitlines() if file.exists() else []
-    entries = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            entries.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise SpecError(f"{file}, line {number}: expected a JSON object, found {line[:80]!r}") from error
-    return entries
-
-
-def _keep(file: epath.Path, keep: Callable[[dict[str, Any]], bool]) -> None:
-    """Drops other entries and a torn last line from `file`, atomically."""
-    text = "".join(_line(entry) for entry in _read(file) if keep(entry))
-    beside = file.with_name(f"{file.name}.tmp")
-    beside.write_text(text)
-    beside.replace(file)
-
-
-def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, allow_nan=False) + "\n"
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: float(value) if math.isfinite(value) else None for name, value in values.items()}

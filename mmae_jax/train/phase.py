@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
-import numpy as np
-from absl import logging
 from etils import epath
 from flax import nnx
 
@@ -16,18 +15,19 @@ from mmae_jax.data.shards import Shards
 from mmae_jax.evaluate import evaluate
 from mmae_jax.spec import Experiment
 from mmae_jax.train import figures
-from mmae_jax.train.checkpoint import Checkpoints, Progress
-from mmae_jax.train.log import RunLog, read_entries
-from mmae_jax.train.meter import Meter
+from mmae_jax.train.checkpoint import Progress
+from mmae_jax.train.divergence import DivergedError, not_finite, stop_diverged
+from mmae_jax.train.health import embedding_health, warn_of_collapse
+from mmae_jax.train.log import read_entries
 from mmae_jax.train.result import Result, write_result
+from mmae_jax.train.session import EvaluationStopped, Pending, Session, Wishes
 from mmae_jax.train.state import Program, TrainState, begin_phase
 from mmae_jax.train.step import train_step, update_average
+from mmae_jax.train.trace import Trace
 
 FIGURE_EPOCHS = 5
 
-
-class DivergedError(RuntimeError):
-    """The loss is not finite; the message names phase, step, modality or target, and the last good checkpoint."""
+__all__ = ["DivergedError", "PhaseRun"]
 
 
 class PhaseRun:
@@ -48,111 +48,141 @@ class PhaseRun:
 
         Args:
           initial_params: makes the parameters the phase starts from, where it has no checkpoint yet.
+
+        Raises:
+          DivergedError: a number of a step is not finite.
+          Preempted: the run was told to end; what it did is saved.
         """
-        with Checkpoints(self.workdir / self.phase / "checkpoints", self.experiment, self.phase) as checkpoints:
+        with Session(self.program, self.workdir, self.mesh) as session:
+            checkpoints = session.checkpoints
             step, progress = checkpoints.latest_step or 0, Progress()
             if step:
                 progress = checkpoints.progress(step)
                 state = checkpoints.restore(step, self.program, self.mesh)
-                logging.info("%s continues from step %d", self.phase, step)
             else:
                 state = begin_phase(self.program, initial_params(), self.mesh)
-            options = {"start_step": step, "total_steps": self.program.total_steps}
-            with RunLog(self.workdir, self.phase, enabled=jax.process_index() == 0, **options) as log:
-                state, progress, step = self._train(state, progress, step, checkpoints, log)
-                self._finish(state, progress, step, checkpoints, log)
+            session.begin(step)
+            if progress.evaluation_due:
+                progress = self._evaluate(state, dataclasses.replace(progress, evaluation_due=False), step, session)
+                session.save(step, state, progress, again=True)
+            state, progress, step = self._train(state, progress, step, session)
+            self._finish(state, progress, step, session)
+            if self.phase != self.experiment.phases[-1]:
+                session.end_if_told(step)
 
     def _train(
-        self, state: TrainState, progress: Progress, step: int, checkpoints: Checkpoints, log: RunLog
+        self, state: TrainState, progress: Progress, step: int, session: Session
     ) -> tuple[TrainState, Progress, int]:
         rows = parallel.process_rows(self.settings.batch_size, self.mesh)
-        pending = None
-        meter = Meter(self.settings.batch_size)
-        with train_batches(self.experiment, self.phase, self.shards, start_step=step, rows=rows) as batches:
+        every, meter = self.experiment.logging.checkpoint_every_steps, session.meter
+        pending: Pending | None = None
+        with (
+            train_batches(self.experiment, self.phase, self.shards, start_step=step, rows=rows) as batches,
+            Trace(self.workdir, self.experiment.profile, step) as trace,
+        ):
             while step < self.program.total_steps and not self._stopped(progress):
+                trace.before(step + 1, state.step)
                 with meter.waiting():
                     batch = parallel.to_devices(next(batches), self.mesh)
                 state, scalars = train_step(self.program, state, batch)
                 step += 1
+                session.signals.something_to_save = True
                 # Numbers of the previous step are read while the device works on this one.
-                self._log_step(pending, meter, log, checkpoints)
-                pending = (step, scalars)
+                wishes = self._read(pending, state, session)
+                pending = Pending(step, scalars, session.wishes())
                 epoch_ends = step % self.steps_per_epoch == 0
-                if epoch_ends or step % self.experiment.logging.checkpoint_every_steps == 0:
-                    self._log_step(pending, meter, log, checkpoints)
+                if epoch_ends or any(wishes) or step % every == 0:
+                    stop = self._read(pending, state, session).stop or wishes.stop
                     pending = None
-                    if epoch_ends:
-                        state, progress = self._end_epoch(state, progress, step, log)
-                    checkpoints.save(step, state, progress)
-                    meter.restart()
+                    with meter.paused():
+                        if epoch_ends:
+                            state, progress = self._end_epoch(state, progress, step, session, evaluates=not stop)
+                        session.save(step, state, progress)
+                        if stop:
+                            session.end(step)
         return state, progress, step
 
     def _stopped(self, progress: Progress) -> bool:
         patience = self.settings.patience
         return patience is not None and progress.epochs_without_improvement >= patience
 
-    def _log_step(
-        self, pending: tuple[int, dict[str, jax.Array]] | None, meter: Meter, log: RunLog, checkpoints: Checkpoints
-    ) -> None:
+    def _read(self, pending: Pending | None, state: TrainState, session: Session) -> Wishes:
+        """Waits for a step, logs its numbers, and returns what processes wanted then."""
         if pending is None:
-            return
-        step, scalars = pending[0], {name: float(value) for name, value in pending[1].items()}
-        meter.step()
-        log.progress(step)
-        self._check_finite(step, scalars, checkpoints)
+            return Wishes()
+        step, scalars, answer = jax.device_get(pending)
+        scalars = {name: float(value) for name, value in scalars.items()}
+        session.meter.step()
+        session.log.progress(step)
+        if problem := not_finite(scalars):
+            stop_diverged(f"{self.phase}, step {step}: not finite: {problem}", state, session)
         if step % self.experiment.logging.every_steps == 0 or step == self.program.total_steps:
-            log.scalars(step, self._epoch(step), "train", scalars, meter.read())
+            session.log.scalars(step, self._epoch(step), "train", scalars, session.meter.read())
+            session.goodput.record(step, session.meter.stepping)
+        return Wishes.of(answer)
 
     def _epoch(self, step: int) -> int:
         return -(-step // self.steps_per_epoch)
 
-    def _check_finite(self, step: int, scalars: dict[str, float], checkpoints: Checkpoints) -> None:
-        bad = [name.removeprefix("loss/") for name, value in scalars.items() if not np.isfinite(value)]
-        if not bad:
-            return
-        checkpoints.wait()
-        latest = checkpoints.latest_step
-        before = (
-            "no checkpoint before it" if latest is None else f"last checkpoint {checkpoints.directory / str(latest)}"
-        )
-        raise DivergedError(f"{self.phase}, step {step}: not finite: {', '.join(bad)}; {before}")
-
-    def _end_epoch(self, state: TrainState, progress: Progress, step: int, log: RunLog) -> tuple[TrainState, Progress]:
+    def _end_epoch(
+        self, state: TrainState, progress: Progress, step: int, session: Session, *, evaluates: bool
+    ) -> tuple[TrainState, Progress]:
         state = update_average(self.program, state)
         if not self.evaluates:
             return state, progress
-        scalars = evaluate(self.program, state, self.shards, "val", self.mesh).scalars()
+        if not evaluates:
+            return state, dataclasses.replace(progress, evaluation_due=True)
+        return state, self._evaluate(state, progress, step, session)
+
+    def _evaluate(self, state: TrainState, progress: Progress, step: int, session: Session) -> Progress:
+        """Evaluates after an epoch; told to end meanwhile, saves the state to be evaluated and ends."""
+        between = session.evaluation_stop()
+        try:
+            scalars = evaluate(self.program, state, self.shards, "val", self.mesh, between=between).scalars()
+        except EvaluationStopped:
+            session.save(step, state, dataclasses.replace(progress, evaluation_due=True))
+            session.end(step)
         epoch = self._epoch(step)
-        log.scalars(step, epoch, "val", scalars)
+        health = {}
+        if self.phase != "probe":  # which leaves the encoder as it is
+            health = embedding_health(self.program, state, self.shards, "val", self.mesh)
+            warn_of_collapse(health, f"{self.phase}, step {step}")
+        session.log.scalars(step, epoch, "val", scalars | health)
         if self.phase == "pretrain" and epoch % max(1, self.settings.epochs // FIGURE_EPOCHS) == 0:
-            self._reconstructions(state, log)
+            self._reconstructions(state, session)
         if self.settings.monitor is not None:
             progress = progress.after(scalars[self.settings.monitor], step)
-        return state, progress
+        return progress
 
-    def _reconstructions(self, state: TrainState, log: RunLog) -> None:
+    def _reconstructions(self, state: TrainState, session: Session) -> None:
         folder = self.workdir / "figures" / self.phase
-        figures.write_reconstructions(self.program, state, self.shards, "val", self.mesh, log, folder)
+        figures.write_reconstructions(self.program, state, self.shards, "val", self.mesh, session.log, folder)
 
-    def _finish(self, state: TrainState, progress: Progress, step: int, checkpoints: Checkpoints, log: RunLog) -> None:
+    def _finish(self, state: TrainState, progress: Progress, step: int, session: Session) -> None:
         """Evaluates the best checkpoint (the last where nothing is monitored) and writes the result."""
+        checkpoints = session.checkpoints
         chosen = step if progress.best_step is None else progress.best_step
         if chosen != step:
             checkpoints.wait()
             state = checkpoints.restore(chosen, self.program, self.mesh)
-        evaluations = {
-            split: evaluate(self.program, state, self.shards, split, self.mesh)
-            for split in ("val", "test")
-            if self.shards.has_samples(split)
-        }
+        between = session.evaluation_stop()
+        try:
+            evaluations = {
+                split: evaluate(self.program, state, self.shards, split, self.mesh, between=between)
+                for split in ("val", "test")
+                if self.shards.has_samples(split)
+            }
+        except EvaluationStopped:
+            session.end(step)
         checkpoints.wait()
         if jax.process_index() != 0:
             return
         folder = self.workdir / "figures" / self.phase
         if "test" in evaluations:
-            log.scalars(step, self._epoch(step), "test", evaluations["test"].scalars())
+            session.log.scalars(step, self._epoch(step), "test", evaluations["test"].scalars())
             figures.write_scores(self.experiment, self.phase, evaluations["test"], folder)
         report.save_png(report.training_curves(self.phase, read_entries(self.workdir)), folder / "curves.png")
+        session.log.scalars(step, self._epoch(step), "train", {}, session.goodput.scalars())
         averaged = self.phase == "finetune" and self.experiment.ema
         scores = {split: evaluation.scalars() for split, evaluation in evaluations.items()}
         write_result(self.workdir, Result(self.phase, chosen, averaged, scores))

@@ -181,10 +181,36 @@ def test_loss_that_is_not_finite_stops_and_names_the_last_checkpoint(scripted, e
     scripted.losses = {6: bad}
     data = f"--config.data.dir={experiment.data.dir}"
     message = runs.main(tmp_path / "run", data, "--config.phases=('pretrain',)")
-    checkpoints = tmp_path / "run" / "pretrain" / "checkpoints"
-    assert message == f"error: pretrain, step 6: not finite: {names}; last checkpoint {checkpoints / '4'}"
-    assert runs.steps_done(runs.state_of(runs.tiny(experiment.data.dir), tmp_path / "run", "pretrain", 4)) == 4
+    folder = tmp_path / "run" / "pretrain"
+    assert message.startswith(
+        f"error: pretrain, step 6: not finite: {names}; last checkpoint {folder / 'checkpoints' / '4'}; "
+        f"the state after step 6 is in {folder / 'diverged' / '6'}, to look at; "
+    )
+    whole = runs.tiny(experiment.data.dir)
+    assert runs.steps_done(runs.state_of(whole, tmp_path / "run", "pretrain", 4)) == 4
+    assert runs.steps_done(load_params(folder / "diverged", 6, whole, runs.one_device(), averaged=False)) == 6
     assert read_result(tmp_path / "run", "pretrain") is None
+
+
+def test_diverged_run_goes_on_from_the_last_checkpoint(scripted, experiment, tmp_path):
+    scripted.losses = {5: {"loss": math.nan}}
+    messages = []
+    for _ in range(2):
+        with pytest.raises(phase_module.DivergedError) as error:
+            runs.run(experiment, tmp_path)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert "the state after step 6 is in" in messages[0], "step 6 was begun before the numbers of step 5 were read"
+    scripted.losses = {}
+    assert finish(experiment, tmp_path / "pretrain" / "checkpoints") == [5, 6]
+
+
+def test_diverged_run_on_a_full_disk_says_so(scripted, experiment, tmp_path):
+    scripted.losses = {5: {"loss": math.nan}}
+    (tmp_path / "pretrain").mkdir()
+    (tmp_path / "pretrain" / "diverged").touch()
+    with pytest.raises(phase_module.DivergedError, match=r"not finite: loss; .*4; the state .* could not be saved: "):
+        runs.run(experiment, tmp_path)
 
 
 def test_loss_that_is_not_finite_at_once(scripted, experiment, tmp_path):

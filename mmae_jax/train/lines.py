@@ -1,0 +1,51 @@
+"""Files of one JSON object a line, appended to while a run may be killed at any moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from etils import epath
+
+from mmae_jax.spec import SpecError
+
+
+def read_lines(file: epath.Path) -> list[dict[str, Any]]:
+    """Returns the objects of `file` in order, none if it does not exist. A torn last line is left out.
+
+    Raises:
+      SpecError: another line cannot be read; the message names it.
+    """
+    lines = file.read_text().splitlines() if file.exists() else []
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise SpecError(f"{file}, line {number}: expected a JSON object, found {line[:80]!r}") from error
+    return entries
+
+
+def append_line(file: epath.Path, entry: dict[str, Any]) -> None:
+    """Adds a line; it is there when this returns, whatever happens to the process afterwards."""
+    with file.open("a") as opened:
+        opened.write(_line(entry))
+
+
+def keep_lines(file: epath.Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Drops other objects and a torn last line from `file`, atomically."""
+    text = "".join(_line(entry) for entry in read_lines(file) if keep(entry))
+    beside = file.with_name(f"{file.name}.tmp")
+    beside.write_text(text)
+    beside.replace(file)
+
+
+def drop_torn_line(file: epath.Path) -> None:
+    """Drops a last line of `file` that was not written to its end, so that the next one stands alone."""
+    keep_lines(file, lambda _: True)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, allow_nan=False) + "\n"
