@@ -20,10 +20,15 @@ from mmae_jax.train.state import Program, abstract_state
 from mmae_jax.train.step import train_step
 
 
-def step_flops(program: Program) -> float:
-    """Returns the operations of one training step on its global batch, forward and backward, without recomputation."""
+def step_flops(program: Program, *, recomputed: bool = False) -> float:
+    """Returns the operations of one training step on its global batch, forward and backward.
+
+    Args:
+      program: the phase.
+      recomputed: also count what the backward pass computes again (`model.remat`).
+    """
     experiment = program.experiment
-    model = dataclasses.replace(experiment.model, remat="none")
+    model = experiment.model if recomputed else dataclasses.replace(experiment.model, remat="none")
     program = dataclasses.replace(program, experiment=dataclasses.replace(experiment, model=model))
     one = jax.sharding.AbstractMesh((1,) * len(parallel.AXES), parallel.AXES)
     batch = abstract_batch(program.experiment, experiment.phase(program.phase).batch_size)

@@ -1,4 +1,7 @@
-"""Measures speed and size: `python -m mmae_jax.bench data --shards=DIR --config=configs/treesatai_ts.py`."""
+"""Measures speed and size: `python -m mmae_jax.bench data --shards=DIR --config=configs/treesatai_ts.py`.
+
+Fields of a config are overridden by name, as for training: `--config.model.architecture=large`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmae_jax.bench import data
+from mmae_jax.bench import compile, data
+from mmae_jax.bench.experiments import PREFIX
 from mmae_jax.spec import SpecError
 
-BENCHES = {"data": (data, "the input pipeline of a folder of shards")}
+BENCHES = {
+    "data": (data, "the input pipeline of a folder of shards"),
+    "compile": (compile, "the training step, compiled for TPU slices that are not there"),
+}
 """Name → module with `add_arguments`, and what it measures."""
 
 
@@ -20,7 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, (module, text) in BENCHES.items():
         module.add_arguments(benches.add_parser(name, help=text, allow_abbrev=False))
     try:
-        options = parser.parse_args(arguments)
+        options, others = parser.parse_known_args(arguments)
+        options.overrides = [argument for argument in others if argument.startswith(PREFIX)]
+        unknown = [argument for argument in others if not argument.startswith(PREFIX)]
+        if unknown:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as usage:
         return int(usage.code or 0)
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import runpy
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import jax
 import numpy as np
 
 from mmae_jax import spec
+from mmae_jax.bench.experiments import load_config
 from mmae_jax.bench.sources import LongerRecords, RawTiles, TimedRecords
 from mmae_jax.config import experiment_from_config
 from mmae_jax.data import crops
@@ -42,25 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    experiment = load_experiment(options.config, options.shards)
+    experiment = load_experiment(options.config, options.shards, options.overrides)
     if options.samples < 1:
         raise spec.SpecError(f"--samples: expected a positive number, found {options.samples}")
     print(measure(experiment, options.samples, options.raw_dir, options.raw_options))
 
 
-def load_experiment(config: str, shards: str) -> spec.Experiment:
+def load_experiment(config: str, shards: str, overrides: Sequence[str] = ()) -> spec.Experiment:
     """Returns the experiment of a config file (`FILE` or `FILE:ARGUMENT`) with `data.dir` set to `shards`.
 
     Raises:
       SpecError: there is no such file, or it is no experiment.
     """
-    file, _, argument = config.partition(":")
-    if not Path(file).is_file():
-        raise spec.SpecError(f"--config: expected a config file, found none at {file!r}")
-    get_config = runpy.run_path(file).get("get_config")
-    if get_config is None:
-        raise spec.SpecError(f"--config: expected a function get_config in {file}, found none")
-    fields = get_config(argument) if argument else get_config()
+    fields = load_config(config, overrides)
     fields.data.dir = shards
     return experiment_from_config(fields)
 

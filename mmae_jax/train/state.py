@@ -89,15 +89,24 @@ def abstract_state(program: Program, mesh: jax.sharding.Mesh | jax.sharding.Abst
 
 def new_params(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
     """Returns freshly drawn parameters, each made where it stays."""
+    return drawing(experiment, mesh)(jax.random.key(experiment.seed))
+
+
+def drawing(experiment: Experiment, mesh: jax.sharding.Mesh) -> jax.stages.Wrapped:
+    """Returns the jitted function that draws parameters by a key."""
     shardings = parallel.shardings(abstract_model(experiment)[1], mesh)
-    draw = jax.jit(functools.partial(init_params, experiment), out_shardings=shardings)
-    return draw(jax.random.key(experiment.seed))
+    return jax.jit(functools.partial(init_params, experiment), out_shardings=shardings)
 
 
 def begin_phase(program: Program, params: nnx.State, mesh: jax.sharding.Mesh) -> TrainState:
     """Returns the state in which a phase starts from `params` (donated)."""
+    return beginning(program, mesh)(params)
+
+
+def beginning(program: Program, mesh: jax.sharding.Mesh) -> jax.stages.Wrapped:
+    """Returns the jitted function of `begin_phase`."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(program, mesh))
-    return jax.jit(functools.partial(_begin, program), out_shardings=shardings, donate_argnums=0)(params)
+    return jax.jit(functools.partial(_begin, program), out_shardings=shardings, donate_argnums=0)
 
 
 def named(tree: Any) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""TPU slices that are not there: their devices, to compile for."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+
+import jax
+from jax.experimental import topologies
+
+from mmae_jax.spec import SpecError
+
+# libtpu would look for the machine's own slice, on the network where need be.
+_NO_SLICE_HERE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_STDERR_LOG_LEVEL": "3",
+    "TPU_MIN_LOG_LEVEL": "3",
+}
+
+
+def slice_devices(topology: str, num_slices: int = 1) -> Sequence[jax.Device]:
+    """Returns the devices of TPU slices, for compilation only.
+
+    Args:
+      topology: of one slice, `v5e:16x16` or `v5p:4x4x4`.
+      num_slices: how many, with the slow network between them.
+
+    Raises:
+      SpecError: libtpu is not installed, or there is no such slice.
+    """
+    if importlib.util.find_spec("libtpu") is None:
+        raise SpecError("bench compile: needs libtpu, `pip install 'mmae_jax[tpu]'`; no TPU is needed")
+    for name, value in _NO_SLICE_HERE.items():
+        os.environ.setdefault(name, value)
+    # This process computes nothing: it leaves an accelerator it may have to others.
+    jax.config.update("jax_platforms", "cpu")
+    options = {"num_slices": num_slices} if num_slices > 1 else {}
+    try:
+        described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **options)
+    except jax.errors.JaxRuntimeError as error:
+        text = next(iter(str(error).splitlines()), "")
+        raise SpecError(f"--topology: expected slices like v5e:16x16, found {topology!r} ({text})") from error
+    return list(described.devices)
