@@ -95,19 +95,26 @@ class Peers:
             traceback.print_exception(error)
         self._end(f"error: {message}", tell=message)
 
-    def _end(self, line: str, tell: str | None = None) -> NoReturn:
-        """Prints `line` and ends this process, once; `tell` is what the others hear."""
+    def _end(self, line: str, tell: str | None = None, *, reachable: bool = True) -> NoReturn:
+        """Prints `line` and ends this process, once; `tell` is what the others hear, where they are `reachable`."""
         if not self._ending.acquire(blocking=False):
             threading.Event().wait()  # another thread is ending this process
         print(line, file=sys.stderr)
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # process 0 is gone, or someone failed before
+        farewell = threading.Thread(target=self._farewell, args=(tell,), daemon=True)
+        if reachable:
+            farewell.start()
+            farewell.join(FAREWELL_SECONDS)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+    def _farewell(self, tell: str | None) -> None:
+        """Leaves word for the others, and waits until they have heard of the failure."""
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # someone failed before
             if tell is not None:
                 self._tell(self.index, socket.gethostname(), tell)
         with contextlib.suppress(jax.errors.JaxRuntimeError):  # whoever is gone does not come
             self._client.wait_at_barrier(f"{PREFIX}failed", int(1000 * FAREWELL_SECONDS))
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
 
     def _tell(self, index: int, host: str, message: str) -> None:
         self._client.key_value_set(FAILURE, json.dumps([index, host, message]))
@@ -124,7 +131,7 @@ class Peers:
                 failure = self._client.blocking_key_value_get(FAILURE, int(1000 * BEAT_SECONDS))
             except jax.errors.JaxRuntimeError as error:
                 if "DEADLINE_EXCEEDED" not in str(error) and not self._done.is_set():
-                    self._end(self._gone(0, self._coordinator, "its connection is closed"))
+                    self._end(self._gone(0, self._coordinator, "its connection is closed"), reachable=False)
                 continue
             index, host, message = json.loads(failure)
             self._end(f"error: process {index} of {self.count} ({host}): {message}")
@@ -134,7 +141,8 @@ class Peers:
         while not self._done.wait(BEAT_SECONDS):
             silent = time.monotonic() - self._answered
             if silent > self._patience and not self._done.is_set():
-                self._end(self._gone(0, self._coordinator, f"no sign of life for {silent:.0f} s"))
+                line = self._gone(0, self._coordinator, f"no sign of life for {silent:.0f} s")
+                self._end(line, reachable=False)
             if self.index == 0:
                 self._watch_others()
 

@@ -1,0 +1,1 @@
+"""Runs of several processes, as a user starts them."""

@@ -1,0 +1,51 @@
+"""`mmae_jax.main` with other work than training, that fails in some process: `FAILING=<how> python -m … FLAGS`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from absl import app, flags
+
+from mmae_jax import main, parallel
+from mmae_jax.command_line import parse_flags
+from mmae_jax.spec import Mesh, SpecError
+
+STEPS = 4
+
+
+def work(*_: Any) -> None:
+    """Adds numbers of all processes, step by step; fails after the first of them."""
+    how, mesh = os.environ["FAILING"], parallel.make_mesh(Mesh())
+    if how == "all refuse":
+        raise SpecError("data.dir: nowhere is not a folder")
+    for step in range(STEPS):
+        batch = parallel.to_devices({"ones": np.ones(1, np.float32)}, mesh)
+        total = parallel.to_hosts(jax.tree.map(jax.numpy.sum, batch), mesh)
+        assert total["ones"] == jax.process_count()
+        if step == 0 and jax.process_index() == int(os.environ.get("WHO", "1")):
+            fail(how)
+
+
+def fail(how: str) -> None:
+    """Fails in some way, or not."""
+    if how == "refuse":
+        raise SpecError("s2.tif: expected 10 bands, found 9")
+    if how == "bug":
+        raise KeyError("s3")
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "freeze":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if how == "slow":
+        time.sleep(3)
+
+
+if __name__ == "__main__":
+    main.run = work  # type: ignore[attr-defined]
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main.main, flags_parser=parse_flags)
