@@ -31,7 +31,7 @@ PARTITIONS = {
     "out_kernel": PartitionSpec(None, "tensor", None, "fsdp"),
     "up_kernel": PartitionSpec(None, "fsdp", "tensor"),
     "up_bias": PartitionSpec(None, ("tensor", "fsdp")),
-    "down_kernel": PartitionSpec(None, "tensor", "fsdp"),
+    "down_kernel": PartitionSpec(None, ("tensor", "fsdp")),
 } | dict.fromkeys(
     ("attention_norm_scale", "attention_norm_bias", "out_bias", "mlp_norm_scale", "mlp_norm_bias", "down_bias"),
     PartitionSpec(None, "fsdp"),

@@ -1,13 +1,15 @@
 """One program on every mesh: the same losses, each leaf where `parallel` says, and states that move between meshes."""
 
 import dataclasses
+import math
 
 import jax
 import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
-from mmae_jax import parallel, spec
+from configs import flair_hub
+from mmae_jax import config, parallel, spec
 from mmae_jax.data.pipeline import train_batches
 from mmae_jax.data.shards import open_shards
 from mmae_jax.models.fusion import Fusion
@@ -103,7 +105,7 @@ def test_shares_on_four_by_two_devices(trained):
         f"{blocks}.up_kernel": (1, 16 // 4, 32 // 2),
         f"{blocks}.up_bias": (1, 32 // 2 // 4),
         f"{blocks}.mlp_norm_scale": (1, 16 // 4),
-        f"{blocks}.down_kernel": (1, 32 // 2, 16 // 4),
+        f"{blocks}.down_kernel": (1, 32 // 2 // 4, 16),
         "patch_embed.s2.groups.0.kernel": (4, 10, 16 // 4),
         "embed_to_rec.s2.groups.0.kernel": (16 // 4, 40),
         "encoder.s2.norm.scale": (16,),
@@ -181,3 +183,18 @@ def test_the_free_axis_takes_what_is_left():
 )
 def test_partition_of_a_parameter(path, shape, partition):
     assert parallel.parameter_partition(path, shape) == partition
+
+
+@pytest.mark.parametrize("architecture", ["base", "large"])
+def test_bytes_of_the_state_fall_with_fsdp(architecture):
+    fields = flair_hub.get_config()
+    fields.model.architecture = architecture
+    program = Program(config.experiment_from_config(fields), "pretrain", 10)
+    held = {}
+    for fsdp in (1, 16, 256):
+        state = abstract_state(program, jax.sharding.AbstractMesh((1, fsdp, 1), parallel.AXES))
+        held[fsdp] = sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * 4 for leaf in jax.tree.leaves(state))
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    assert parameters == pytest.approx({"base": 336e6, "large": 1.19e9}[architecture], rel=0.01)
+    for fsdp, size in held.items():
+        assert size == pytest.approx(held[1] / fsdp, rel=0.03)
