@@ -30,7 +30,7 @@ def step_flops(program: Program, *, recomputed: bool = False) -> float:
     experiment = program.experiment
     model = experiment.model if recomputed else dataclasses.replace(experiment.model, remat="none")
     program = dataclasses.replace(program, experiment=dataclasses.replace(experiment, model=model))
-    one = jax.sharding.AbstractMesh((1,) * len(parallel.AXES), parallel.AXES)
+    one = parallel.abstract_mesh()
     batch = abstract_batch(program.experiment, experiment.phase(program.phase).batch_size)
     return matrix_flops(lambda state, batch: train_step(program, state, batch), abstract_state(program, one), batch)
 

@@ -73,6 +73,11 @@ def make_mesh(mesh: spec.Mesh, devices: Sequence[jax.Device] | None = None) -> j
     return jax.sharding.Mesh(ordered, AXES, axis_types=types)
 
 
+def abstract_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1) -> jax.sharding.AbstractMesh:
+    """Returns a mesh of no devices, to tell shapes and divide them."""
+    return jax.sharding.AbstractMesh((data, fsdp, tensor), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
 def num_slices(devices: Iterable[jax.Device]) -> int:
     """Returns how many slices, with a slow network between them, devices lie in; 1 where the platform has none."""
     return len({getattr(device, "slice_index", None) for device in devices})

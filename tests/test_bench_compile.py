@@ -20,7 +20,7 @@ from tests import experiments, runs
 
 V5E = chips.CHIPS["TPU v5 lite"]
 CONFIG = f"{treesatai_ts.__file__}:runlocal"
-CASE = Case(CONFIG, (), "pretrain", "v5e:2x4", 1, "data=-1,fsdp=2", 2, 0.0)
+CASE = Case(CONFIG, (), "pretrain", "v5e:2x4", 1, "data=-1,fsdp=2", 2, False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +173,6 @@ def test_a_sweep_writes_a_table_and_a_figure_and_goes_on_where_it_stopped(found,
 @pytest.mark.slow
 def test_a_real_step_for_a_slice_of_tpus(capsys):
     pytest.importorskip("libtpu")
-    arguments = ("--config", f"{runs.CONFIG}", "--topology=v5e:2x4", "--mesh=data=-1,fsdp=2", "--effort=-1")
+    arguments = ("--config", f"{runs.CONFIG}", "--topology=v5e:2x4", "--mesh=data=-1,fsdp=2", "--quick")
     assert main(["compile", *arguments]) == 0
     assert "bound" in capsys.readouterr().out

@@ -192,7 +192,7 @@ def test_bytes_of_the_state_fall_with_fsdp(architecture):
     program = Program(config.experiment_from_config(fields), "pretrain", 10)
     held = {}
     for fsdp in (1, 16, 256):
-        state = abstract_state(program, jax.sharding.AbstractMesh((1, fsdp, 1), parallel.AXES))
+        state = abstract_state(program, parallel.abstract_mesh(fsdp=fsdp))
         held[fsdp] = sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * 4 for leaf in jax.tree.leaves(state))
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     assert parameters == pytest.approx({"base": 336e6, "large": 1.19e9}[architecture], rel=0.01)

@@ -27,7 +27,7 @@ class Case:
       slices: how many of them.
       mesh: `data=-1,fsdp=8`; the config's where empty.
       batch_per_chip: samples.
-      effort: of the compiler, -1 to 1.
+      quick: whether the compiler tries less.
     """
 
     config: str
@@ -37,7 +37,7 @@ class Case:
     slices: int
     mesh: str
     batch_per_chip: int
-    effort: float
+    quick: bool
 
     @property
     def title(self) -> str:
