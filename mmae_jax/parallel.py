@@ -61,16 +61,22 @@ def make_mesh(mesh: spec.Mesh, devices: Sequence[jax.Device] | None = None) -> j
     slices = num_slices(devices)
     if slices == 1:
         return jax.make_mesh(tuple(sizes.values()), AXES, types, devices=devices)
-    if sizes["data"] % slices:
+    return jax.sharding.Mesh(_ordered_by_slice(sizes, slices, devices), AXES, axis_types=types)
+
+
+def _ordered_by_slice(sizes: dict[str, int], slices: int, devices: Sequence[jax.Device]) -> np.ndarray:
+    """Returns the devices of several slices such that `data`, which communicates least, crosses between them."""
+    if sizes["data"] % slices == 0:
+        within = (sizes["data"] // slices, sizes["fsdp"], sizes["tensor"])
+        return mesh_utils.create_hybrid_device_mesh(within, (slices, 1, 1), devices, allow_split_physical_axes=True)
+    if devices[0].platform == "tpu":
         raise SpecError(
             f"mesh.data: expected a multiple of the {slices} slices, between which only `data` may communicate, "
             f"found {sizes['data']}"
         )
-    within = (sizes["data"] // slices, sizes["fsdp"], sizes["tensor"])
-    ordered = mesh_utils.create_hybrid_device_mesh(
-        within, (slices, 1, 1), devices, allow_split_physical_axes=True, should_sort_granules_by_key=True
-    )
-    return jax.sharding.Mesh(ordered, AXES, axis_types=types)
+    # Machines with GPUs: neighbours along `tensor` and `fsdp` are in one machine as far as they fit in.
+    ordered = sorted(devices, key=lambda device: (device.slice_index, device.id))
+    return np.array(ordered).reshape(tuple(sizes.values()))
 
 
 def abstract_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1) -> jax.sharding.AbstractMesh:

@@ -113,7 +113,9 @@ def test_slices_are_spread_over_data():
     assert dict(mesh.shape) == {"data": 4, "fsdp": 2, "tensor": 1}
     assert [[device.slice_index for device in row.flat] for row in mesh.devices] == [[0, 0], [0, 0], [1, 1], [1, 1]]
     with pytest.raises(spec.SpecError, match=r"mesh\.data: expected a multiple of the 2 slices, .*found 1"):
-        parallel.make_mesh(spec.Mesh(data=1, fsdp=8), devices)
+        parallel.make_mesh(spec.Mesh(data=1, fsdp=8), [dataclasses.replace(d, platform="tpu") for d in devices])
+    machines = parallel.make_mesh(spec.Mesh(data=1, fsdp=4, tensor=2), devices).devices
+    assert [[device.slice_index for device in row] for row in machines[0]] == [[0, 0], [0, 0], [1, 1], [1, 1]]
 
 
 def run(capsys, *arguments):
