@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 import jax
 
 BEAT_SECONDS = 1.0
+PROBE_SECONDS = 1.5
 SUSPECT_SECONDS = 8.0
 FAREWELL_SECONDS = 5.0
 FINISH_SECONDS = 24 * 3600.0
@@ -138,13 +139,26 @@ class Peers:
 
     def _watch(self) -> None:
         """Looks for processes that show no sign of life; process 0 for all others, these for process 0."""
-        while not self._done.wait(BEAT_SECONDS):
+        while not self._done.wait(BEAT_SECONDS / 2):
             silent = time.monotonic() - self._answered
+            if silent > PROBE_SECONDS and self._is_refused():
+                self._end(self._gone(0, self._coordinator, "its connection is closed"), reachable=False)
             if silent > self._patience and not self._done.is_set():
                 line = self._gone(0, self._coordinator, f"no sign of life for {silent:.0f} s")
                 self._end(line, reachable=False)
             if self.index == 0:
                 self._watch_others()
+
+    def _is_refused(self) -> bool:
+        """Whether nobody listens where process 0 should; JAX's client, about to end this process, no longer answers."""
+        host, _, port = self._coordinator.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=BEAT_SECONDS).close()
+        except ConnectionRefusedError:
+            return not self._done.is_set()
+        except OSError:
+            pass
+        return False
 
     def _watch_others(self) -> None:
         with contextlib.suppress(jax.errors.JaxRuntimeError):

@@ -89,16 +89,16 @@ class Group:
         Once one has failed, the others have some seconds to end; then they are killed.
         """
         code, deadline = 0, float("inf")
-        while any(process.poll() is None for process in self._processes):
+        while None in (codes := [process.poll() for process in self._processes]):
             time.sleep(POLL_SECONDS)
-            failed = [process.returncode for process in self._processes if process.returncode]
-            if failed and not code:
-                code, deadline = failed[0], time.monotonic() + FAREWELL_SECONDS
+            if not code and any(codes):
+                code, deadline = next(filter(None, codes)), time.monotonic() + FAREWELL_SECONDS
+                print(f"process {codes.index(code)} of {len(codes)} ended with {code}", file=sys.stderr, flush=True)
             if time.monotonic() > deadline:
                 self.signal(signal.SIGKILL)
         for printer in self._printers:
             printer.join()
-        code = code or next((process.returncode for process in self._processes if process.returncode), 0)
+        code = code or next(filter(None, codes), 0)
         return 128 - code if code < 0 else code
 
 

@@ -70,33 +70,51 @@ sinfo
 export JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR="$folder/compiled" JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 export XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
-submit() { # file, workdir, steps in an epoch and the flags of sbatch
+submit() { # file, workdir, flags of sbatch
   local file="$1" workdir="$2"
   shift 2
   sbatch --parsable --output="$folder/%x-%j.log" "$@" "$launch/$file" \
     --config=tests/multiprocess/pair_config.py --config.data.dir="$SHARDS" --workdir="$workdir"
 }
 
-wait_for() { # job, state
-  until [ "$(scontrol show job "$1" | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p')" = "$2" ]; do sleep 1; done
-}
-
 field() { scontrol show job "$1" | sed -n "s/.*$2=\([^ ]*\).*/\1/p"; }
 
-steps_logged() { grep -c '"split": "train"' "$1/metrics.jsonl" 2>/dev/null || echo 0; }
+wait_for() { # job, state
+  until [ "$(field "$1" JobState)" = "$2" ]; do
+    case "$(field "$1" JobState)" in COMPLETED | FAILED | CANCELLED | TIMEOUT) cat "$folder/mmae_jax-$1.log" && exit 1 ;; esac
+    sleep 1
+  done
+}
+
+wait_for_steps() { # job, workdir
+  wait_for "$1" RUNNING
+  until grep -q '"step": 6,' "$2/metrics.jsonl" 2>/dev/null; do
+    wait_for "$1" RUNNING
+    sleep 1
+  done
+}
+
+wait_for_requeue() { # job; SLURM holds it back for two minutes
+  until [ "$(field "$1" Restarts)" -ge 1 ]; do sleep 1; done
+}
 
 echo "== one process per node, SIGTERM in the middle"
 job="$(submit slurm_nodes.sbatch "$folder/nodes" --nodes=2)"
-until [ "$(steps_logged "$folder/nodes" | tail -1)" -gt 5 ]; do sleep 1; done
+wait_for_steps "$job" "$folder/nodes"
 scancel --signal=TERM "$job"
-until [ "$(field "$job" Restarts)" = 1 ]; do sleep 1; done
+wait_for_requeue "$job"
+
+echo "== one process per GPU (here: two on each node), time limit in the middle"
+other="$(submit slurm_gpus.sbatch "$folder/gpus" --nodes=2 --ntasks-per-node=2 --signal=TERM@60)"
+wait_for_steps "$other" "$folder/gpus"
+minutes="$(field "$other" RunTime | cut -d: -f2)"
+scontrol update JobId="$other" TimeLimit=$((10#$minutes + 1))
+wait_for_requeue "$other"
+scontrol update JobId="$other" TimeLimit=60
+
 wait_for "$job" COMPLETED
 test -f "$folder/nodes/pretrain/result.json"
-
-echo "== one process per GPU (here: two on each node), time limit"
-job="$(submit slurm_gpus.sbatch "$folder/gpus" --nodes=2 --ntasks-per-node=2 --time=2 --signal=TERM@30)"
-until [ "$(field "$job" Restarts)" -ge 1 ]; do sleep 1; done
-wait_for "$job" COMPLETED
+wait_for "$other" COMPLETED
 test -f "$folder/gpus/pretrain/result.json"
 
 echo "== the same run, undisturbed: the same numbers"

@@ -42,14 +42,14 @@ def test_a_failure_ends_all_with_its_message(tmp_path, how, message, who):
     assert time.monotonic() - begin < processes.SECONDS / 2
     for index, (code, text) in enumerate(ends):
         where = "" if index == who else f"process {who} of 2 ({HOST}): "
-        assert code == 1
+        assert code == 1, text
         assert errors(text) == [f"error: {where}{message}"]
         assert ("Traceback" in text) == (how == "bug" and index == who)
 
 
 def test_a_mistake_that_all_see_is_printed_once_by_each(tmp_path):
     for code, text in processes.finish(start(tmp_path, "all refuse")):
-        assert code == 1
+        assert code == 1, text
         assert len(errors(text)) == 1
         assert errors(text)[0].endswith("data.dir: nowhere is not a folder")
 
@@ -60,7 +60,7 @@ def test_a_process_that_is_gone_is_named(tmp_path, who, how):
     [(code, text)] = processes.finish([started[1 - who]])
     started[who].kill()
     started[who].communicate()
-    assert code == 1
+    assert code == 1, text
     assert len(errors(text)) == 1, text
     assert errors(text)[0].startswith(f"error: process {who} of 2 (")
     assert "it is gone" in errors(text)[0]
@@ -72,6 +72,6 @@ def test_a_process_that_is_gone_is_named(tmp_path, who, how):
 def test_absent_processes_are_named(tmp_path, index, message):
     started = start(tmp_path, "slow", 1, 1, "--start_seconds=5", "--num_processes=2", f"--process_id={index}")
     [(code, text)] = processes.finish(started)
-    assert code == 1
+    assert code == 1, text
     assert errors(text)[0].startswith(f"error: {message} localhost:")
     assert "within 5 s" in errors(text)[0]
