@@ -11,11 +11,12 @@ from ml_collections import config_flags
 from mmae_jax import distributed
 from mmae_jax.command_line import parse_flags
 from mmae_jax.config import experiment_from_config
+from mmae_jax.peers import Peers
 from mmae_jax.spec import SpecError
 from mmae_jax.train.log import show_messages
 from mmae_jax.train.loop import run
 from mmae_jax.train.phase import DivergedError
-from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted
+from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted, Signals
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment; fields by --config.field=value.", lock_config=True
@@ -39,11 +40,19 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}")
     show_messages()
+    with Signals():  # before and after training, which listens by itself, a signal ends the process at once
+        _train(_connect())
+
+
+def _connect() -> Peers:
     try:
         cluster = distributed.find_cluster(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
-        peers = distributed.start(cluster, _START_SECONDS.value, _LOST_AFTER_SECONDS.value)
+        return distributed.start(cluster, _START_SECONDS.value, _LOST_AFTER_SECONDS.value)
     except SpecError as error:
         sys.exit(f"error: {error}")
+
+
+def _train(peers: Peers) -> None:
     try:
         run(experiment_from_config(_CONFIG.value), _WORKDIR.value)
         peers.finish()

@@ -89,7 +89,9 @@ class Signals:
     def _watch(self, reader: int) -> None:
         while received := os.read(reader, 1):
             if received[0] in EXIT_CODES and not self.something_to_save:
-                print(f"{signal.Signals(received[0]).name}: ends before the first step", file=sys.stderr, flush=True)
+                print(
+                    f"{signal.Signals(received[0]).name}: ends, there is nothing to save", file=sys.stderr, flush=True
+                )
                 os._exit(EXIT_CODES[signal.Signals(received[0])])
         os.close(reader)
 

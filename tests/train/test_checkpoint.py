@@ -65,6 +65,24 @@ def test_half_written_checkpoint_is_not_picked_up(scripted, experiment, checkpoi
     assert not list(checkpoints.glob("*tmp*"))
 
 
+@pytest.mark.parametrize(
+    "name", ["6.orbax-checkpoint-tmp-1769000000", "6.orbax-checkpoint-tmp", "tmp", "step_6", "6_copy", ".6"]
+)
+def test_other_folders_are_not_taken_for_checkpoints(scripted, experiment, checkpoints, name):
+    shutil.copytree(checkpoints / "4", checkpoints / name)
+    (checkpoints / "9").touch()
+    assert finish(experiment, checkpoints) == [5, 6]
+    assert runs.steps_done(runs.state_of(experiment, checkpoints.parents[1], "pretrain")) == 6
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 1000])
+def test_truncated_checkpoint_is_named(scripted, experiment, checkpoints, length):
+    largest = max((checkpoints / "4" / "state" / "d").iterdir(), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:length])
+    with pytest.raises(CheckpointError, match=f"{checkpoints / '4'}: .*delete it to go on from what is before it"):
+        runs.run(experiment, checkpoints.parents[1])
+
+
 def test_folder_without_checkpoints_is_begun_anew(scripted, experiment, tmp_path):
     checkpoints = tmp_path / "run" / "pretrain" / "checkpoints"
     (checkpoints / "metadata").mkdir(parents=True)

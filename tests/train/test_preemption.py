@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -194,6 +196,28 @@ def test_one_process_knows_its_own_wishes():
     np.testing.assert_array_equal(any_process(runs.one_device(), True, False), [1, 0])
 
 
+NESTED = """
+import os, signal, time
+from mmae_jax.train.preemption import Signals
+
+with Signals():
+    with Signals() as training:
+        training.something_to_save = True
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(0.5)
+        print(training.received.name, flush=True)
+    os.kill(os.getpid(), signal.{name})
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", PREEMPTED_EXIT_CODE), ("SIGINT", 130)])
+def test_only_training_with_something_to_save_goes_on_after_a_signal(name, code):
+    done = subprocess.run([sys.executable, "-c", NESTED.format(name=name)], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (code, f"{name}\n")
+    assert done.stderr == f"{name}: ends, there is nothing to save\n"
+
+
 def started(workdir, cache, *arguments):
     return runs.training_process(workdir, cache, *arguments, start_new_session=True)
 
@@ -220,7 +244,7 @@ def test_processes_exit_with_their_code_and_one_line(tiny_experiment, tmp_path):
     wait_for(process, (workdir / "goodput.jsonl").exists)
     code, errors = ended(process, signal.SIGTERM)
     assert code == PREEMPTED_EXIT_CODE, errors
-    assert "SIGTERM: ends before the first step" in errors.splitlines()
+    assert "SIGTERM: ends, there is nothing to save" in errors.splitlines()
 
     for number, expected in ((signal.SIGTERM, PREEMPTED_EXIT_CODE), (signal.SIGINT, 130)):
         process, before = started(workdir, cache, *data), len(read_entries(workdir))
