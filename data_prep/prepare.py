@@ -17,8 +17,7 @@ from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
 from data_prep.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to_text
-from data_prep.output import Output
-from data_prep.output import refuse_existing as refuse_existing
+from data_prep.output import Output, refuse_existing
 from data_prep.records import features
 from data_prep.shards import ShardReport, ShardTask, Source, Tile
 from data_prep.storage import check_reachable, file_names

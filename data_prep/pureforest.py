@@ -24,6 +24,7 @@ from data_prep.records import Record
 from data_prep.shards import Source
 from data_prep.splits import SPLITS, read_rows
 
+TABLE = "metadata/PureForest-patches.csv"
 _NAME = re.compile(r"(?:TRAIN|VAL|TEST)-(?P<patch>(?P<species>[A-Za-z_]+)-C(?P<index>\d+)-\w+)")
 
 
@@ -53,7 +54,7 @@ class Tile:
 def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
     """Returns the patches of each split of which there is an image, by name.
 
-    Where `metadata/PureForest-patches.csv` is there, split and class of each patch must be those it lists.
+    Where `TABLE` is there, split and class of each patch must be those it lists.
 
     Raises:
       DataPrepError: there are no images, or the table contradicts them.
@@ -69,7 +70,7 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
             f"{raw_dir / 'imagery'}: expected images {{train,val,test}}/*.tiff, found none; unzip data/imagery-*.zip "
             "and data/lidar-*.zip of Hugging Face IGNF/PureForest there"
         )
-    table = raw_dir / "metadata" / "PureForest-patches.csv"
+    table = raw_dir / TABLE
     if table.exists():
         _check_table(table, tiles)
     return tiles
@@ -154,4 +155,5 @@ SOURCE = Source(
     record_bytes=300_000,
     list_tiles=list_tiles,
     read_tile=read_tile,
+    metadata_files=(TABLE,),
 )

@@ -201,5 +201,6 @@ def source(options: argparse.Namespace) -> Source:
         record_bytes=3_500_000,
         list_tiles=functools.partial(list_tiles, options.split == "all"),
         read_tile=functools.partial(read_tile, contract),
+        metadata_files=("*.csv",),
         compressed=False,
     )

@@ -20,7 +20,7 @@ from data_prep.errors import DataPrepError
 from data_prep.flair2_patches import CENTROIDS, METADATA, Patch
 from data_prep.flair_classes import FLAIR2_TO_COSIA
 from data_prep.flair_hub_contract import PATCH_METERS
-from data_prep.prepare import refuse_existing
+from data_prep.output import refuse_existing
 from data_prep.synthetic import countryside
 
 _AREAS = (("D012_2019", "Z1_NN"), ("D004_2021", "Z17_AA"), ("D015_2020", "Z3_AA"))

@@ -21,7 +21,7 @@ from data_prep.flair_hub import FOLDERS, MASK_FOLDER, TARGET_FOLDERS
 from data_prep.flair_hub_contract import PATCH_METERS
 from data_prep.flair_hub_dates import DAY_TABLES, SERIES_TABLES, table_path
 from data_prep.flair_hub_splits import Patch
-from data_prep.prepare import refuse_existing
+from data_prep.output import refuse_existing
 from data_prep.synthetic import countryside
 from data_prep.synthetic.geopackage import square, write_table
 

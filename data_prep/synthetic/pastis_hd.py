@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.errors import DataPrepError
+from data_prep.output import refuse_existing
 from data_prep.pastis_hd import SERIES, spot_path, target_path
 from data_prep.pastis_metadata import FILE, NUM_FOLDS, Patch
-from data_prep.prepare import refuse_existing
 from data_prep.synthetic.farmland import NODATA, SIDE, Farmland, observe_optical, observe_radar, photograph, sow
 
 SENTINEL2_TILES = ("t30uxv", "t31tfj", "t31tfm", "t32ulu")

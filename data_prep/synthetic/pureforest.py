@@ -15,7 +15,7 @@ import rasterio
 from tqdm import tqdm
 
 from data_prep.errors import DataPrepError
-from data_prep.prepare import refuse_existing
+from data_prep.output import refuse_existing
 from data_prep.pureforest_contract import CLASSES
 from data_prep.synthetic.genera import GENERA, Genus
 

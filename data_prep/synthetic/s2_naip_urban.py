@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.errors import DataPrepError
-from data_prep.prepare import refuse_existing
+from data_prep.output import refuse_existing
 from data_prep.s2_naip_files import TILES_PER_ARCHIVE, Place
 from data_prep.s2_naip_sensors import CONTRACT_WITH_LANDSAT, SENSORS
 from data_prep.synthetic import city

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.errors import DataPrepError
-from data_prep.prepare import refuse_existing
+from data_prep.output import refuse_existing
 from data_prep.synthetic.landscape import SIDE, Forest, grow, observe_optical, observe_radar, photograph
 from data_prep.treesatai_ts import CSV_COLUMNS, GENERA
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep.manifest import read_manifest
 from tests.data_prep.conftest import records
 from tests.data_prep.flair_hub.conftest import Prepare
 from tests.data_prep.flair_hub.layout import FOLDERS, file_of, patches, rewrite, sql, table
@@ -64,6 +65,8 @@ def hole(raw: Path, prepare: Prepare, out: Path, name: str, *messages: str) -> N
     assert all(message in line for message in messages), line
     prepared = records(out)
     assert len(prepared[first][name]["dates"]) == len(prepared[first][name]["pixels"]) == 0
+    holes = [patch for patch, record in prepared.items() if not len(record[name]["dates"])]
+    assert read_manifest(out).missing["train"][name] == len(holes)
     for other in others:
         assert bool(len(prepared[other][name]["dates"])) == file_of(raw, other, FOLDERS[name][0]).exists()
 
