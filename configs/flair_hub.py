@@ -29,7 +29,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
         s2=common.sentinel2(image_size=10, norm_fac=5000.0, mask_threshold=0.0),
         **common.sentinel1_orbits(image_size=10, norm_fac=5.0, log_scale=True),
     )
-    config.model.update(grid_pos_enc=160, ref_input="aerial")
+    # Without recomputation, 16 samples would need 47 GB for the attention among 1024 aerial tokens.
+    config.model.update(grid_pos_enc=160, ref_input="aerial", remat="full")
     config.probe.epochs = 15
     config.finetune.epochs = 100
     if arg == "runlocal":

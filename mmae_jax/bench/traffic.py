@@ -33,47 +33,57 @@ def _bytes(module: Module, computation: Computation, instruction: Instruction) -
     if opcode == "dynamic-update-slice":
         return 2 * operands[1].num_bytes
     if opcode == "fusion":
-        return _fusion_bytes(module.fused(instruction), instruction, operands)
+        return _fusion_bytes(module, instruction, operands)
     return instruction.memory_bytes + sum(operand.memory_bytes for operand in operands)
 
 
-def _fusion_bytes(fused: Computation, instruction: Instruction, operands: list[Instruction]) -> int:
-    users: dict[str, list[Instruction]] = {name: [] for name in fused}
-    for inner in fused.values():
-        for name in inner.operands:
-            users[name].append(inner)
-    parameters = [inner for inner in fused.values() if inner.opcode == "parameter"]
-    total = 0
-    for parameter in parameters:
-        operand = operands[int(parameter.attributes)]
-        if operand.memory_bytes:
-            total += min(operand.memory_bytes, _read(parameter, users))
+def _fusion_bytes(module: Module, fusion: Instruction, operands: list[Instruction]) -> int:
+    read = [
+        min(one.memory_bytes, _read(module, fusion, index)) for index, one in enumerate(operands) if one.memory_bytes
+    ]
+    fused = module.fused(fusion)
     root = next(inner for inner in fused.values() if inner.is_root)
-    written = [fused[name] for name in root.operands] if root.opcode == "tuple" else [root]
-    if len(written) != len(instruction.result):
-        return total + instruction.memory_bytes
-    for inner, array in zip(written, instruction.result, strict=True):
-        updated = _through_bitcasts(inner, fused)
-        if array.in_memory:
-            is_update = updated.opcode == "dynamic-update-slice"
-            total += fused[updated.operands[1]].num_bytes if is_update else array.num_bytes
-    return total
+    results = [fused[name] for name in root.operands] if root.opcode == "tuple" else [root]
+    if len(results) != len(fusion.result):
+        return sum(read) + fusion.memory_bytes
+    pairs = zip(results, fusion.result, strict=True)
+    return sum(read) + sum(_written(module, fused, result) for result, array in pairs if array.in_memory)
 
 
-def _read(value: Instruction, users: dict[str, list[Instruction]]) -> int:
-    """Returns the bytes of `value` that a fusion reads: all, unless it only slices or updates it."""
+def _read(module: Module, fusion: Instruction, index: int) -> int:
+    """Returns the bytes of operand `index` that a fusion reads: all, unless it only slices or updates it."""
+    fused = module.fused(fusion)
+    parameter = next(
+        inner for inner in fused.values() if inner.opcode == "parameter" and int(inner.attributes) == index
+    )
+    return _read_by_users(module, fused, parameter)
+
+
+def _read_by_users(module: Module, fused: Computation, value: Instruction) -> int:
     total = 0
-    for user in users[value.name]:
-        if user.opcode == "bitcast":
-            total += _read(user, users)
-        elif user.opcode in _SLICES:
-            total += user.num_bytes
-        elif user.opcode != "dynamic-update-slice" or user.operands[0] != value.name:
-            return value.num_bytes
+    for user in fused.values():
+        for position, name in enumerate(user.operands):
+            if name != value.name:
+                continue
+            if user.opcode == "bitcast":
+                total += _read_by_users(module, fused, user)
+            elif user.opcode == "fusion":
+                total += _read(module, user, position)
+            elif user.opcode in _SLICES and position == 0:
+                total += user.num_bytes
+            elif user.opcode != "dynamic-update-slice" or position != 0:
+                return value.num_bytes
     return total
 
 
-def _through_bitcasts(value: Instruction, fused: Computation) -> Instruction:
-    while value.opcode == "bitcast":
-        value = fused[value.operands[0]]
-    return value
+def _written(module: Module, fused: Computation, result: Instruction) -> int:
+    """Returns the bytes of a fusion's result that it writes: all, unless it updates a part of an operand in place."""
+    if result.opcode == "bitcast":
+        return _written(module, fused, fused[result.operands[0]])
+    if result.opcode == "dynamic-update-slice":
+        return fused[result.operands[1]].num_bytes
+    if result.opcode == "fusion":
+        inner = module.fused(result)
+        root = next(one for one in inner.values() if one.is_root)
+        return result.num_bytes if root.opcode == "tuple" else _written(module, inner, root)
+    return result.num_bytes
