@@ -67,12 +67,11 @@ class Peers:
         """Whether there are no others."""
         return self.count == 1
 
-    def finish(self, patience_seconds: float = FINISH_SECONDS) -> None:
+    def finish(self) -> None:
         """Returns once all processes have come here, so that none is missed from now on."""
         if self.alone:
             return
-        with contextlib.suppress(jax.errors.JaxRuntimeError):
-            self._client.wait_at_barrier(f"{PREFIX}finished", int(1000 * patience_seconds))
+        self._client.wait_at_barrier(f"{PREFIX}finished", int(1000 * FINISH_SECONDS))
         self._done.set()
         for thread in self._threads:
             thread.join()

@@ -105,10 +105,10 @@ scancel --signal=TERM "$job"
 wait_for_requeue "$job"
 
 echo "== one process per GPU (here: two on each node), time limit in the middle"
-other="$(submit slurm_gpus.sbatch "$folder/gpus" --nodes=2 --ntasks-per-node=2 --signal=TERM@60)"
+other="$(submit slurm_gpus.sbatch "$folder/gpus" --nodes=2 --ntasks-per-node=2 --signal=TERM@120)"
 wait_for_steps "$other" "$folder/gpus"
 minutes="$(field "$other" RunTime | cut -d: -f2)"
-scontrol update JobId="$other" TimeLimit=$((10#$minutes + 1))
+scontrol update JobId="$other" TimeLimit=$((10#$minutes + 3))
 wait_for_requeue "$other"
 scontrol update JobId="$other" TimeLimit=60
 

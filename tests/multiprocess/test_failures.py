@@ -32,9 +32,8 @@ def test_processes_that_do_not_fail_end_quietly(tmp_path):
         assert "E1" not in text, "nothing in the log of XLA"
 
 
-@pytest.mark.parametrize("who", [0, 1])
 @pytest.mark.parametrize(
-    ("how", "message"), [("refuse", "s2.tif: expected 10 bands, found 9"), ("bug", "KeyError: 's3'")]
+    ("who", "how", "message"), [(1, "refuse", "s2.tif: expected 10 bands, found 9"), (0, "bug", "KeyError: 's3'")]
 )
 def test_a_failure_ends_all_with_its_message(tmp_path, how, message, who):
     begin = time.monotonic()
@@ -54,7 +53,15 @@ def test_a_mistake_that_all_see_is_printed_once_by_each(tmp_path):
         assert errors(text)[0].endswith("data.dir: nowhere is not a folder")
 
 
-@pytest.mark.parametrize(("who", "how"), [(0, "kill"), (1, "kill"), (0, "freeze"), (1, "freeze")])
+@pytest.mark.parametrize(
+    ("who", "how"),
+    [
+        (0, "kill"),
+        (1, "kill"),
+        pytest.param(0, "freeze", marks=pytest.mark.slow),
+        pytest.param(1, "freeze", marks=pytest.mark.slow),
+    ],
+)
 def test_a_process_that_is_gone_is_named(tmp_path, who, how):
     started = start(tmp_path, how, 2, who, "--lost_after_seconds=10")
     [(code, text)] = processes.finish([started[1 - who]])

@@ -86,10 +86,12 @@ def test_twenty_kills_change_nothing(synthetic_shards, tmp_path):
     expected.finish(*PAIR)
     draw, kills = random.Random(0), 0
     while kills < 20:
-        launcher, goal = found.start(*PAIR), found.steps() + draw.randint(0, 3)
-        wait_for(launcher, lambda goal=goal: found.steps() >= goal)
-        until = time.monotonic() + draw.uniform(0, 12 if draw.random() < 0.3 else 1)
-        wait_for(launcher, lambda until=until: time.monotonic() > until)
+        # Half of them while it starts, compiles or restores, half while it trains, evaluates or saves.
+        starting, begun = draw.random() < 0.5, found.steps()
+        deadline = time.monotonic() + (draw.uniform(0, 20) if starting else processes.SECONDS)
+        goal = begun + (1 if starting else draw.randint(1, 3))
+        launcher = found.start(*PAIR)
+        wait_for(launcher, lambda deadline=deadline, goal=goal: time.monotonic() > deadline or found.steps() >= goal)
         if not kill_one(launcher, draw.randint(0, 1)):
             break
         kills += 1
