@@ -81,7 +81,12 @@ field() { scontrol show job "$1" | sed -n "s/.*$2=\([^ ]*\).*/\1/p"; }
 
 wait_for() { # job, state
   until [ "$(field "$1" JobState)" = "$2" ]; do
-    case "$(field "$1" JobState)" in COMPLETED | FAILED | CANCELLED | TIMEOUT) cat "$folder/mmae_jax-$1.log" && exit 1 ;; esac
+    case "$(field "$1" JobState)" in
+    COMPLETED | FAILED | CANCELLED | TIMEOUT)
+      scontrol show job "$1" && tail "$folder/mmae_jax-$1.log"
+      exit 1
+      ;;
+    esac
     sleep 1
   done
 }
