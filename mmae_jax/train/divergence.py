@@ -52,6 +52,6 @@ def _save(state: TrainState, session: Session) -> str:
         with Checkpoints(folder, program.experiment, program.phase) as diverged:
             if diverged.latest_step != step:
                 diverged.save(step, state, Progress())
-    except SpecError as error:
+    except (SpecError, OSError) as error:
         return f"the state after step {step} could not be saved: {error}"
     return f"the state after step {step} is in {folder / str(step)}, to look at"
