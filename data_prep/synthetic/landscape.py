@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Forest:
         """Cover of each genus, float64 `[15]`; the rest is unlabelled."""
         return self.cell_shares.mean((0, 1))[:-1]
 
-    @property
+    @functools.cached_property
     def cell_shares(self) -> np.ndarray:
         """Cover of each member of `COVERS` in each satellite pixel, `[6, 6, 16]`."""
         inside = self.cover[FRAME:-FRAME, FRAME:-FRAME]
