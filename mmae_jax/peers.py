@@ -24,6 +24,7 @@ import jax
 
 BEAT_SECONDS = 1.0
 PROBE_SECONDS = 1.5
+STANDSTILL_SECONDS = 5.0
 SUSPECT_SECONDS = 8.0
 FAREWELL_SECONDS = 5.0
 FINISH_SECONDS = 24 * 3600.0
@@ -138,8 +139,13 @@ class Peers:
 
     def _watch(self) -> None:
         """Looks for processes that show no sign of life; process 0 for all others, these for process 0."""
+        before = time.monotonic()
         while not self._done.wait(BEAT_SECONDS / 2):
-            silent = time.monotonic() - self._answered
+            now = time.monotonic()
+            if now - before > STANDSTILL_SECONDS:  # this process was not running, perhaps the others neither
+                self._answered = now
+                self._seen = {index: (sign, now, host) for index, (sign, _, host) in self._seen.items()}
+            before, silent = now, now - self._answered
             if silent > PROBE_SECONDS and self._is_refused():
                 self._end(self._gone(0, self._coordinator, "its connection is closed"), reachable=False)
             if silent > self._patience and not self._done.is_set():
