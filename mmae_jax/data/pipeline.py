@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -197,3 +200,12 @@ def _prepare_worker(_worker: int, _num_workers: int) -> None:
     # Terminals and SLURM signal all processes of a run: training ends after a few more batches, then stops its readers.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this reader when training is killed, which Grain does not notice: it would wait for ever to hand over."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a worker"
+    parent.join()
+    os._exit(1)

@@ -218,6 +218,39 @@ def test_only_training_with_something_to_save_goes_on_after_a_signal(name, code)
     assert done.stderr == f"{name}: ends, there is nothing to save\n"
 
 
+READING = """
+import os, sys
+from mmae_jax.data.pipeline import train_batches
+from mmae_jax.data.shards import open_shards
+from tests import runs
+
+if __name__ == "__main__":
+    experiment = runs.tiny(sys.argv[1], data__workers=2)
+    next(train_batches(experiment, "pretrain", open_shards(experiment)))
+    os._exit(3)
+"""
+
+
+def test_readers_end_with_training_that_is_killed(synthetic_shards, tmp_path):
+    (tmp_path / "reading.py").write_text(READING)
+    environment = os.environ | {"PYTHONPATH": str(runs.ROOT)}
+    command = [sys.executable, str(tmp_path / "reading.py"), str(synthetic_shards)]
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    assert process.wait(200) == 3
+    deadline = time.monotonic() + 60
+    while group_exists(process.pid):
+        assert time.monotonic() < deadline, "a reader is left"
+        time.sleep(0.1)
+
+
+def group_exists(leader):
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def started(workdir, cache, *arguments):
     return runs.training_process(workdir, cache, *arguments, start_new_session=True)
 
