@@ -1,0 +1,155 @@
+"""Raw data → shards → statistics → verification → a run of all phases, by the command lines, for every dataset."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from data_prep.__main__ import main
+from data_prep.manifest import read_manifest
+from mmae_jax.train.result import read_result
+from tests.data_prep.test_folder import write_tif
+
+ROOT = Path(__file__).parents[2]
+SMALL = "tests/data_prep/small_config.py"
+FEW_DATES = ("--s2_dates=8", "--s1_dates=4")
+FLAIR = ("flair_hub", "--tiles=6", *FEW_DATES)
+ALL_PHASES = {"pretrain", "probe", "finetune"}
+
+# Made-up raw data; how they are prepared; configuration and flags; a score of the last phase on the test split.
+DATASETS = {
+    "TreeSatAI-TS": (
+        ("treesatai_ts", "--tiles=12", "--s2_dates=24", "--s1_dates=8"),
+        ("treesatai_ts",),
+        ("treesatai_ts.runlocal",),
+        "treesat_mlc_thresh/weighted_f1",
+    ),
+    "PASTIS-HD": (
+        ("pastis_hd", "--tiles=5", *FEW_DATES),
+        ("pastis_hd", "--fold=1"),
+        ("pastis_hd.runlocal", "--config.data.repeats=1", "--config.targets=('pastis_seg','pastis_mlc')"),
+        "pastis_mlc/weighted_f1",
+    ),
+    "FLAIR-HUB": (FLAIR, ("flair_hub",), ("flair_hub.runlocal",), "cosia/average_iou"),
+    "FLAIR#2 in FLAIR-HUB": (FLAIR, ("flair_hub", "--version=flair2"), ("flair2.runlocal",), "cosia/average_iou"),
+    "FLAIR#2": (
+        ("flair2", "--tiles=6", "--s2_dates=8"),
+        ("flair2",),
+        ("flair2.native_runlocal",),
+        "cosia/average_iou",
+    ),
+    "S2-NAIP urban": (
+        ("s2_naip_urban", "--tiles=6", "--s2_dates=16"),
+        ("s2_naip_urban",),
+        ("s2_naip_urban.runlocal",),
+        "loss",  # it has no targets, so pretraining is all there is
+    ),
+    "PureForest": (
+        ("pureforest", "--tiles=6"),
+        ("pureforest",),
+        ("pureforest.runlocal",),
+        "tree_class/overall_accuracy",
+    ),
+}
+
+SLOW = ("FLAIR#2 in FLAIR-HUB", "FLAIR#2")
+"""Of the same land cover as FLAIR-HUB, which stands for them in the ordinary suite."""
+
+
+def train(workdir: Path, config: str, shards: Path, *flags: str) -> None:
+    """Runs `python -m mmae_jax.main` on one device, compiling as quickly as can be."""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment |= {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    if jax.__version_info__ < (0, 11):  # later versions have no such flag, and stop at it
+        environment["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
+    arguments = (f"--config={config}", f"--workdir={workdir}", f"--config.data.dir={shards}", *flags)
+    command = [sys.executable, "-m", "mmae_jax.main", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def check_and_count(shards: Path) -> None:
+    assert read_manifest(shards).sources, "the files that list the tiles"
+    assert main(["verify", str(shards)]) == 0
+    assert main(["statistics", str(shards), f"--out={shards.with_name('statistics')}"]) == 0
+
+
+def assert_finished(workdir: Path, phases: set[str], score: str) -> None:
+    logged = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert {entry["phase"] for entry in logged} == phases
+    result = read_result(workdir, "finetune" if "finetune" in phases else "pretrain")
+    assert result is not None
+    assert np.isfinite(result.scores["test"][score])
+
+
+@pytest.mark.parametrize("model", ["small", pytest.param("runlocal", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "dataset", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in DATASETS]
+)
+def test_from_raw_files_to_scores(tmp_path, dataset, model):
+    made_up, prepare, (config, *flags), score = DATASETS[dataset]
+    raw, shards = tmp_path / "raw", tmp_path / "shards"
+    assert main(["synthetic", *made_up, f"--out_dir={raw}"]) == 0
+    assert main([*prepare, f"--raw_dir={raw}", f"--out_dir={shards}"]) == 0
+    check_and_count(shards)
+    file, argument = config.split(".")
+    name = f"{SMALL}:{config}" if model == "small" else f"configs/{file}.py:{argument}"
+    train(tmp_path / "run", name, shards, *flags)
+    assert_finished(tmp_path / "run", ALL_PHASES if score != "loss" else {"pretrain"}, score)
+
+
+DESCRIPTION = """
+from data_prep.folder import Files, Folder, Fractions, Raster
+from mmae_jax.spec import Modality, Target
+
+dataset = Folder(
+    name="meadows",
+    tile_meters=80.0,
+    modalities={
+        "s2": Files(
+            "s2/{tile}_{date}.tif",
+            Modality(("B02", "B04", "B08"), "uint16", "reflectance", 10.0, size=8),
+        ),
+        "ortho": Files("ortho/{tile}.tif", Modality(("R", "G", "B"), "uint8", "", 2.5, size=32), date="20200701"),
+    },
+    targets={"cover": Raster("cover/{tile}.tif", Target("segment", ("grass", "shrub"), "cover", size=16))},
+    splits=Fractions({"train": 0.5, "val": 0.25, "test": 0.25}),
+)
+"""
+
+CONFIG = """
+from configs import treesatai_ts
+from mmae_jax.config import to_plain
+from mmae_jax.contract import read_contract
+from tests.data_prep import small_config
+
+def get_config():
+    config = treesatai_ts.get_config("runlocal")
+    small_config.shrink(config)
+    config.finetune.monitor = "cover/average_iou"
+    {printed}
+    return config
+"""
+
+
+def test_ones_own_rasters_from_files_to_scores(tmp_path, capsys):
+    raw, shards, rng = tmp_path / "raw", tmp_path / "shards", np.random.default_rng(0)
+    for tile in range(8):
+        for date in ("20200105", "20200301", "20200620"):
+            write_tif(raw / f"s2/{tile}_{date}.tif", rng.integers(1, 4000, (3, 8, 8)).astype("uint16"), 10)
+        write_tif(raw / f"ortho/{tile}.tif", rng.integers(0, 255, (3, 32, 32)).astype("uint8"), 2.5)
+        write_tif(raw / f"cover/{tile}.tif", rng.integers(0, 2, (1, 16, 16)).astype("uint8"), 5)
+    (tmp_path / "meadows.py").write_text(DESCRIPTION)
+    capsys.readouterr()
+    assert main(["folder", f"--spec={tmp_path / 'meadows.py'}", f"--raw_dir={raw}", f"--out_dir={shards}"]) == 0
+    printed = capsys.readouterr().out
+    check_and_count(shards)
+    lines = printed[printed.index("# to put in a config") :].splitlines()
+    (tmp_path / "config.py").write_text(CONFIG.format(printed="\n    ".join(lines)))
+    train(tmp_path / "run", str(tmp_path / "config.py"), shards)
+    assert_finished(tmp_path / "run", ALL_PHASES, "cover/average_iou")
