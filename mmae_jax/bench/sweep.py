@@ -141,7 +141,8 @@ def figure(rows: Sequence[Row]) -> Figure:
         bound.plot(chips, [row["found"]["seconds"] / MILLI for row in members], "o-", color=colour)
     capacity = min(row["found"]["capacity"] for row in fitting) / GB
     memory.axhline(capacity, color=GREY, linestyle="--", linewidth=1)
-    memory.annotate("memory of the smallest chip", (1, capacity), (0, 3), textcoords="offset points", fontsize=8)
+    place = memory.get_yaxis_transform()
+    memory.text(0.01, capacity, "memory of the smallest chip", transform=place, va="top", fontsize=8, color=GREY)
     for axes, label in ((memory, "memory, GB"), (bound, "least time of a step, ms")):
         plain(axes, grid="y")
         axes.set(xlabel="chips", ylabel=label, xscale="log", ylim=(0, None))
