@@ -24,7 +24,10 @@ from mmae_jax.train.state import Program, TrainState, abstract_state, named, unn
 policies = ocp.training.preservation_policies
 
 # What may change between an interrupted run and its continuation: it moves or watches the computation, not more.
-FREE_FIELDS = ("data.dir", "data.workers", "data.prefetch", "data.allow", "mesh", "logging", "phases", "profile")
+FREE_FIELDS = (
+    *("data.dir", "data.workers", "data.prefetch", "data.allow"),
+    *("model.remat", "mesh", "logging", "phases", "profile"),
+)
 PACKAGES = ("mmae_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain")
 
 

@@ -148,7 +148,7 @@ def test_finished_phase_of_another_experiment_is_refused(scripted, synthetic_sha
 
 def test_what_moves_or_watches_the_computation_may_change(scripted, synthetic_shards, checkpoints):
     moved = shutil.copytree(synthetic_shards, checkpoints.parents[2] / "moved")
-    free = {"data__workers": 1, "data__prefetch": 1, "logging__every_steps": 3, "logging__keep_checkpoints": 1}
+    free = {"data__workers": 1, "data__prefetch": 1, "logging__every_steps": 3, "model__remat": "full"}
     free |= {"mesh__data": 1, "finetune__epochs": 9, "phases": ("pretrain", "probe")}
     other = runs.tiny(moved, ("s1_asc",), **free)
     assert finish(other, checkpoints)[:2] == [5, 6]
