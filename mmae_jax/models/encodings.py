@@ -16,13 +16,19 @@ DAYS_PER_YEAR = 365.25
 TEMPERATURE = 10_000
 
 
-def sincos_grid(side: int, width: int) -> np.ndarray:
-    """Returns sine–cosine positions `[side, side, width]`, float64; the last `DATE_CHANNELS` channels are 0."""
+def sincos_line(side: int, width: int) -> np.ndarray:
+    """Returns sines, then cosines, of the positions along one axis, float64 `[side, (width - DATE_CHANNELS) / 2]`."""
     frequencies = (width - DATE_CHANNELS) // 4
-    omega = float(TEMPERATURE) ** -(np.arange(frequencies) / (frequencies - 1))
-    row, column = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
-    x, y = column[:, :, None] * omega, row[:, :, None] * omega
-    return np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y), np.zeros((side, side, DATE_CHANNELS))], axis=-1)
+    angles = np.arange(side)[:, None] * float(TEMPERATURE) ** -(np.arange(frequencies) / (frequencies - 1))
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
+
+
+def sincos_grid(line: np.ndarray) -> np.ndarray:
+    """Returns positions `[side, side, width]`: those of the column, those of the row, `DATE_CHANNELS` zeros."""
+    side, half = line.shape
+    grid = np.zeros((side, side, 2 * half + DATE_CHANNELS))
+    grid[:, :, :half], grid[:, :, half : 2 * half] = line[None], line[:, None]
+    return grid
 
 
 @functools.cache
@@ -37,13 +43,12 @@ def position_encoding(side: int, grid: int, width: int) -> np.ndarray:
     Returns:
       float32 `[grid², width]`, row major: the common grid resized to the nearest multiple of `grid`, then mean-pooled.
     """
-    encoding = sincos_grid(side, width)
+    # Resizing and pooling treat rows and columns alike and keep constants, so that one axis stands for both.
+    line = sincos_line(side, width)
     if side % grid:
-        matrix = resize_matrix(side, grid * round(side / grid), "bilinear").astype(np.float64)
-        encoding = np.einsum("ij,kl,jlc->ikc", matrix, matrix, encoding, optimize=True)
-    block = encoding.shape[0] // grid
-    pooled = encoding.reshape(grid, block, grid, block, width).mean(axis=(1, 3))
-    return pooled.reshape(grid * grid, width).astype(np.float32)
+        line = resize_matrix(side, grid * round(side / grid), "bilinear").astype(np.float64) @ line
+    pooled = line.reshape(grid, -1, line.shape[1]).mean(axis=1)
+    return sincos_grid(pooled).reshape(grid * grid, width).astype(np.float32)
 
 
 def common_grid(grids: list[int]) -> int:

@@ -148,7 +148,8 @@ class PhaseRun:
             health = embedding_health(self.program, state, self.shards, "val", self.mesh)
             warn_of_collapse(health, f"{self.phase}, step {step}")
         session.log.scalars(step, epoch, "val", scalars | health)
-        if self.phase == "pretrain" and epoch % max(1, self.settings.epochs // FIGURE_EPOCHS) == 0:
+        draws = self.phase == "pretrain" and self.experiment.logging.images
+        if draws and epoch % max(1, self.settings.epochs // FIGURE_EPOCHS) == 0:
             self._reconstructions(state, session)
         if self.settings.monitor is not None:
             progress = progress.after(scalars[self.settings.monitor], step)

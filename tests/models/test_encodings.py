@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmae_jax.models.encodings import common_grid, date_encoding, position_encoding, sincos_grid
+from mmae_jax.models.encodings import common_grid, date_encoding, position_encoding, sincos_grid, sincos_line
 
 WIDTH = 24
 
@@ -44,11 +44,11 @@ def test_positions_are_sines_and_cosines_of_column_then_row(row, column, channel
     kind, index = divmod(channel, 4)
     omega = 10_000 ** (-index / 3)
     values = [math.sin(column * omega), math.cos(column * omega), math.sin(row * omega), math.cos(row * omega), 0, 0]
-    assert sincos_grid(8, WIDTH)[row, column, channel] == pytest.approx(values[kind], abs=1e-12)
+    assert sincos_grid(sincos_line(8, WIDTH))[row, column, channel] == pytest.approx(values[kind], abs=1e-12)
 
 
 def test_common_grid_divisible_by_the_grid_is_mean_pooled():
-    fine = sincos_grid(6, WIDTH)
+    fine = sincos_grid(sincos_line(6, WIDTH))
     expected = [fine[3 * i : 3 * i + 3, 3 * j : 3 * j + 3].mean(axis=(0, 1)) for i in range(2) for j in range(2)]
     np.testing.assert_allclose(position_encoding(6, 2, WIDTH), expected, atol=1e-6)
     np.testing.assert_allclose(position_encoding(6, 6, WIDTH), fine.reshape(36, WIDTH), atol=1e-6)
@@ -58,7 +58,7 @@ def test_common_grid_divisible_by_the_grid_is_mean_pooled():
 @pytest.mark.parametrize(("side", "grid", "block"), [(10, 4, 2), (14, 4, 4), (16, 15, 1), (8, 3, 3)])
 def test_common_grid_not_divisible_is_resized_to_the_nearest_multiple_first(side, grid, block):
     torch = pytest.importorskip("torch")
-    fine = torch.tensor(sincos_grid(side, WIDTH)).permute(2, 0, 1)[None]
+    fine = torch.tensor(sincos_grid(sincos_line(side, WIDTH))).permute(2, 0, 1)[None]
     resized = torch.nn.functional.interpolate(fine, (grid * block,) * 2, mode="bilinear")
     pooled = torch.nn.functional.avg_pool2d(resized, block)[0].permute(1, 2, 0).reshape(grid**2, WIDTH)
     np.testing.assert_allclose(position_encoding(side, grid, WIDTH), pooled.numpy(), atol=1e-6)
