@@ -74,7 +74,6 @@ def train(workdir: Path, config: str, shards: Path, *flags: str) -> None:
 
 
 def check_and_count(shards: Path) -> None:
-    assert read_manifest(shards).sources, "the files that list the tiles"
     assert main(["verify", str(shards)]) == 0
     assert main(["statistics", str(shards), f"--out={shards.with_name('statistics')}"]) == 0
 
@@ -96,6 +95,7 @@ def test_from_raw_files_to_scores(tmp_path, dataset, model):
     raw, shards = tmp_path / "raw", tmp_path / "shards"
     assert main(["synthetic", *made_up, f"--out_dir={raw}"]) == 0
     assert main([*prepare, f"--raw_dir={raw}", f"--out_dir={shards}"]) == 0
+    assert read_manifest(shards).sources, "the files that list the tiles"
     check_and_count(shards)
     file, argument = config.split(".")
     name = f"{SMALL}:{config}" if model == "small" else f"configs/{file}.py:{argument}"
