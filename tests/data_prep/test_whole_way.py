@@ -57,9 +57,6 @@ DATASETS = {
     ),
 }
 
-SLOW = ("FLAIR#2 in FLAIR-HUB", "FLAIR#2")
-"""Of the same land cover as FLAIR-HUB, which stands for them in the ordinary suite."""
-
 
 def train(workdir: Path, config: str, shards: Path, *flags: str) -> None:
     """Runs `python -m mmae_jax.main` on one device, compiling as quickly as can be."""
@@ -87,9 +84,7 @@ def assert_finished(workdir: Path, phases: set[str], score: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["small", pytest.param("runlocal", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    "dataset", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in DATASETS]
-)
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_from_raw_files_to_scores(tmp_path, dataset, model):
     made_up, prepare, (config, *flags), score = DATASETS[dataset]
     raw, shards = tmp_path / "raw", tmp_path / "shards"

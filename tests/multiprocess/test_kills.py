@@ -103,7 +103,7 @@ def test_twenty_kills_change_nothing(synthetic_shards, tmp_path):
 @pytest.mark.slow
 def test_alternating_numbers_of_processes(synthetic_shards, tmp_path):
     expected, found = (
-        Run(tmp_path / name, tmp_path / "compiled", synthetic_shards, 10) for name in ("one", "changing")
+        Run(tmp_path / name, tmp_path / "compiled", synthetic_shards, 20) for name in ("one", "changing")
     )
     expected.finish("--processes=1")
     number = [1, 2, 4, 2, 1, 4]
@@ -113,7 +113,7 @@ def test_alternating_numbers_of_processes(synthetic_shards, tmp_path):
         launcher.send_signal(signal.SIGTERM)
         [(code, text)] = processes.finish([launcher])
         assert code == PREEMPTED_EXIT_CODE, text
-    assert found.steps() < 30
+    assert found.steps() < 60
     found.finish("--processes=2")
     for ours, theirs in zip(found.entries(), expected.entries(), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5), (ours, theirs)
