@@ -13,9 +13,9 @@ from mmae_jax.command_line import parse_flags
 from mmae_jax.config import experiment_from_config
 from mmae_jax.peers import Peers
 from mmae_jax.spec import SpecError
+from mmae_jax.train.divergence import DivergedError
 from mmae_jax.train.log import show_messages
 from mmae_jax.train.loop import run
-from mmae_jax.train.phase import DivergedError
 from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted, Signals
 
 _CONFIG = config_flags.DEFINE_config_file(

@@ -26,9 +26,9 @@ from mmae_jax.config import experiment_from_config
 from mmae_jax.data.shards import open_shards
 from mmae_jax.export import export
 from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.train.divergence import DivergedError
 from mmae_jax.train.log import show_messages
 from mmae_jax.train.loop import run
-from mmae_jax.train.phase import DivergedError
 from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted
 from mmae_jax.train.result import read_result
 

@@ -16,7 +16,7 @@ from mmae_jax.evaluate import evaluate
 from mmae_jax.spec import Experiment
 from mmae_jax.train import figures
 from mmae_jax.train.checkpoint import Progress
-from mmae_jax.train.divergence import DivergedError, not_finite, stop_diverged
+from mmae_jax.train.divergence import not_finite, stop_diverged
 from mmae_jax.train.health import embedding_health, warn_of_collapse
 from mmae_jax.train.log import read_entries
 from mmae_jax.train.result import Result, write_result
@@ -26,8 +26,6 @@ from mmae_jax.train.step import train_step, update_average
 from mmae_jax.train.trace import Trace
 
 FIGURE_EPOCHS = 5
-
-__all__ = ["DivergedError", "PhaseRun"]
 
 
 class PhaseRun:
