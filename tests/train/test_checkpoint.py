@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mmae_jax.spec import SpecError
-from mmae_jax.train import phase as phase_module
 from mmae_jax.train.checkpoint import CheckpointError, load_params, open_experiment
+from mmae_jax.train.divergence import DivergedError
 from mmae_jax.train.result import read_result
 from tests import runs
 
@@ -214,7 +214,7 @@ def test_diverged_run_goes_on_from_the_last_checkpoint(scripted, experiment, tmp
     scripted.losses = {5: {"loss": math.nan}}
     messages = []
     for _ in range(2):
-        with pytest.raises(phase_module.DivergedError) as error:
+        with pytest.raises(DivergedError) as error:
             runs.run(experiment, tmp_path)
         messages.append(str(error.value))
     assert messages[0] == messages[1]
@@ -227,13 +227,13 @@ def test_diverged_run_on_a_full_disk_says_so(scripted, experiment, tmp_path):
     scripted.losses = {5: {"loss": math.nan}}
     (tmp_path / "pretrain").mkdir()
     (tmp_path / "pretrain" / "diverged").touch()
-    with pytest.raises(phase_module.DivergedError, match=r"not finite: loss; .*4; the state .* could not be saved: "):
+    with pytest.raises(DivergedError, match=r"not finite: loss; .*4; the state .* could not be saved: "):
         runs.run(experiment, tmp_path)
 
 
 def test_loss_that_is_not_finite_at_once(scripted, experiment, tmp_path):
     scripted.losses = {1: {"loss": math.nan}}
-    with pytest.raises(phase_module.DivergedError, match="step 1: not finite: loss; no checkpoint before it"):
+    with pytest.raises(DivergedError, match="step 1: not finite: loss; no checkpoint before it"):
         runs.run(experiment, tmp_path)
 
 
