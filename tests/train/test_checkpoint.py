@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmae_jax.spec import SpecError
+from mmae_jax.train import phase as phase_module
 from mmae_jax.train.checkpoint import CheckpointError, load_params, open_experiment
 from mmae_jax.train.divergence import DivergedError
 from mmae_jax.train.result import read_result
