@@ -25,10 +25,11 @@ BATCH = PartitionSpec(("data", "fsdp"))
 REPLICATED = PartitionSpec()
 
 # Partition of each parameter by its name; a parameter stacked over layers has the layer axis first. What is named
-# nowhere is a vector of its own, small beside any matrix, and the same on all devices.
+# nowhere is a vector of its own, small beside any matrix, and the same on all devices. `fsdp` cuts rows of kernels:
+# TPUs store rows in multiples of 8 at most, columns in multiples of 128, and pad a share that is none.
 PARTITIONS = {
-    "qkv_kernel": PartitionSpec(None, "fsdp", None, "tensor"),
-    "out_kernel": PartitionSpec(None, "tensor", None, "fsdp"),
+    "qkv_kernel": PartitionSpec(None, None, "fsdp", "tensor"),
+    "out_kernel": PartitionSpec(None, ("tensor", "fsdp")),
     "up_kernel": PartitionSpec(None, "fsdp", "tensor"),
     "up_bias": PartitionSpec(None, ("tensor", "fsdp")),
     "down_kernel": PartitionSpec(None, ("tensor", "fsdp")),
@@ -177,11 +178,17 @@ def by_rows(function: Callable[..., Any], *arrays: Any) -> Any:
     return jax.shard_map(function, mesh=mesh, in_specs=BATCH, out_specs=BATCH)(*arrays)
 
 
-def check_batch(field: str, batch_size: int, mesh: jax.sharding.Mesh) -> None:
-    """Raises a `SpecError` that names `field` where a global batch cannot be split over the mesh."""
-    shares = mesh.shape["data"] * mesh.shape["fsdp"]
+def check_work(experiment: spec.Experiment, phase: str, mesh: jax.sharding.Mesh) -> None:
+    """Raises a `SpecError` that names the field where the batch of a phase, or heads, cannot be split over the mesh."""
+    shares, batch_size = mesh.shape["data"] * mesh.shape["fsdp"], experiment.phase(phase).batch_size
     if batch_size % shares:
-        raise SpecError(f"{field}: expected a multiple of data × fsdp = {shares} devices, found {batch_size}")
+        raise SpecError(
+            f"{phase}.batch_size: expected a multiple of data × fsdp = {shares} devices, found {batch_size}"
+        )
+    for field in ("heads", "decoder_heads"):
+        heads = getattr(experiment.model.architecture, field)
+        if heads % mesh.shape["tensor"]:
+            raise SpecError(f"mesh.tensor: expected a divisor of {heads} {field}, found {mesh.shape['tensor']}")
 
 
 def process_rows(batch_size: int, mesh: jax.sharding.Mesh, process: int | None = None) -> tuple[range, ...]:

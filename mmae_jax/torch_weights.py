@@ -27,8 +27,8 @@ class Weight:
       shape: PyTorch shape.
       path: path of our parameter.
       layer: index along the parameter's leading layer axis, None where it has none.
-      kind: `same` numbers in the same order, `matrix` (ours input major, PyTorch's output major) or `patches` (ours
-        `[P², bands, width]`, PyTorch's `[width, bands, P, P]`).
+      kind: `same` numbers in the same order, `matrix` (ours `[..., in, out]`, PyTorch's `[... · out, in]`) or `patches`
+        (ours `[P², bands, width]`, PyTorch's `[width, bands, P, P]`).
     """
 
     name: str
@@ -40,7 +40,7 @@ class Weight:
     def to_torch(self, array: np.ndarray) -> np.ndarray:
         """Returns our array (of this layer) as PyTorch has it."""
         if self.kind == "matrix":
-            array = array.reshape(-1, self.shape[0]).T
+            array = array.swapaxes(-1, -2)
         elif self.kind == "patches":
             array = array.transpose(2, 1, 0)
         return np.ascontiguousarray(array.reshape(self.shape))
@@ -48,7 +48,7 @@ class Weight:
     def from_torch(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Returns a PyTorch tensor as our array of `shape` (of this layer)."""
         if self.kind == "matrix":
-            tensor = tensor.reshape(self.shape[0], -1).T
+            tensor = tensor.reshape(*shape[:-2], shape[-1], shape[-2]).swapaxes(-1, -2)
         elif self.kind == "patches":
             tensor = tensor.reshape(*self.shape[:2], -1).transpose(2, 1, 0)
         return np.ascontiguousarray(tensor.reshape(shape))

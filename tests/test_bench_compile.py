@@ -130,7 +130,10 @@ def run(capsys, *arguments):
         (["--topology=v5e:2x4", "--mesh=rows=2"], r"error: --mesh: expected sizes of data, .*found 'rows=2'"),
         (["--topology=v5e:2x4", "--batch_per_chip=0"], r"error: --batch_per_chip: expected a positive number, found 0"),
         (["--topology=v5e:2x4", "--mesh=data=1,fsdp=7"], r"error: mesh: expected sizes whose product is 8 devices"),
-        (["--topology=v5e:2x4", "--mesh=fsdp=2,tensor=4"], r"error: mesh\.tensor: expected a divisor of dimension"),
+        (
+            ["--topology=v5e:2x4", "--mesh=fsdp=2,tensor=4"],
+            r"error: mesh\.tensor: expected a divisor of 3 heads, found 4",
+        ),
         (["--topology=v5e:2x4", "--config.model.depth=3"], r"error: --config\.model\.depth: no such field"),
         (["--topology=v5e:2x4", "--config.seed=many"], r"error: --config\.seed: found 'many'"),
     ],

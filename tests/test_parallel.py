@@ -100,8 +100,8 @@ def test_shares_on_four_by_two_devices(trained):
     state = trained("pretrain", "fsdp x tensor").state
     blocks = "encoder.s2.blocks"
     shares = {
-        f"{blocks}.qkv_kernel": (1, 16 // 4, 3, 2 // 2, 8),
-        f"{blocks}.out_kernel": (1, 2 // 2, 8, 16 // 4),
+        f"{blocks}.qkv_kernel": (1, 3, 16 // 4, 16 // 2),
+        f"{blocks}.out_kernel": (1, 16 // 2 // 4, 16),
         f"{blocks}.up_kernel": (1, 16 // 4, 32 // 2),
         f"{blocks}.up_bias": (1, 32 // 2 // 4),
         f"{blocks}.mlp_norm_scale": (1, 16 // 4),
@@ -152,7 +152,7 @@ def test_states_move_between_meshes_bit_by_bit(experiment, trained, tmp_path, sa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"mesh__tensor": 4}, r"mesh\.tensor: .* dimension 1 of .*out_kernel \(1, 2, 8, 16\), found 4"),
+        ({"mesh__tensor": 4}, r"mesh\.tensor: expected a divisor of 2 heads, found 4"),
         ({"mesh__fsdp": 8, "model__architecture__decoder_dim": 20}, r"mesh\.fsdp: .* dimension .* found 8"),
         ({"mesh__data": 3}, r"mesh: .* 8 devices, .*data=3"),
         ({"mesh__fsdp": -1}, r"mesh: .* one of them -1 at most"),
@@ -175,7 +175,7 @@ def test_the_free_axis_takes_what_is_left():
 @pytest.mark.parametrize(
     ("path", "shape", "partition"),
     [
-        (("encoder", "s2", "blocks", "qkv_kernel"), (2, 16, 3, 2, 8), PartitionSpec(None, "fsdp", None, "tensor")),
+        (("encoder", "s2", "blocks", "qkv_kernel"), (2, 3, 16, 16), PartitionSpec(None, None, "fsdp", "tensor")),
         (("heads", "trees", "linear", "kernel"), (16, 15), PartitionSpec("fsdp")),
         (("patch_embed", "s2", "groups", 0, "kernel"), (4, 10, 16), PartitionSpec(None, None, "fsdp")),
         (("encoder", "s2", "norm", "scale"), (16,), PartitionSpec()),

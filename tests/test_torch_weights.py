@@ -97,9 +97,9 @@ def test_matrices_are_output_major_and_patches_row_major():
     assert tensors["patch_embed.s2.patchify_bands.0.conv.weight"][7, 1, 1, 0] == kernel[2, 1, 7]
     qkv = params["encoder", "s1", "blocks", "qkv_kernel"]
     # Rows of the matrix: q, k, v; then head; then channel of the head.
-    assert tensors["encoder.s1.layers.0.0.to_qkv.weight"][16 + 8 + 3, 5] == qkv[0, 5, 1, 1, 3]
+    assert tensors["encoder.s1.layers.0.0.to_qkv.weight"][16 + 8 + 3, 5] == qkv[0, 1, 5, 8 + 3]
     out = params["encoder", "s1", "blocks", "out_kernel"]
-    assert tensors["encoder.s1.layers.0.0.to_out.0.weight"][5, 8 + 3] == out[0, 1, 3, 5]
+    assert tensors["encoder.s1.layers.0.0.to_out.0.weight"][5, 8 + 3] == out[0, 8 + 3, 5]
 
 
 def test_errors_list_every_missing_unknown_and_misshapen_name():

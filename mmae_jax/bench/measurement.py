@@ -92,8 +92,8 @@ def abstract_arguments(program: Program, mesh: jax.sharding.Mesh) -> tuple[Train
       SpecError: they cannot be divided over the mesh.
     """
     experiment, phase = program.experiment, program.phase
+    parallel.check_work(experiment, phase, mesh)
     batch_size = experiment.phase(phase).batch_size
-    parallel.check_batch(f"{phase}.batch_size", batch_size, mesh)
     rows = NamedSharding(mesh, parallel.BATCH)
     batch = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=rows), abstract_batch(experiment, batch_size)

@@ -31,11 +31,11 @@ class Blocks(nnx.Module):
         inner = heads * dim_head
         self.attention_norm_scale = nnx.Param(jnp.ones((depth, width)))
         self.attention_norm_bias = nnx.Param(jnp.zeros((depth, width)))
-        self.qkv_kernel = uniform_param(rngs, (depth, width, 3, heads, dim_head), width)
+        self.qkv_kernel = uniform_param(rngs, (depth, 3, width, inner), width)
         # One head as wide as the tokens needs no output projection (SPEC §6).
         self.project_out = not (heads == 1 and dim_head == width)
         if self.project_out:
-            self.out_kernel = uniform_param(rngs, (depth, heads, dim_head, width), inner)
+            self.out_kernel = uniform_param(rngs, (depth, inner, width), inner)
             self.out_bias = uniform_param(rngs, (depth, width), inner)
         self.mlp_norm_scale = nnx.Param(jnp.ones((depth, width)))
         self.mlp_norm_bias = nnx.Param(jnp.zeros((depth, width)))
@@ -71,13 +71,14 @@ def _times(formula: str, x: jax.Array, block: dict[str, jax.Array], name: str) -
     return checkpoint_name(result, PRODUCT)
 
 
-def _attention(x: jax.Array, valid: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
+def _attention(x: jax.Array, valid: jax.Array, block: dict[str, jax.Array], heads: int) -> jax.Array:
     x = normalise(x, block["attention_norm_scale"], block["attention_norm_bias"], axes=(-1,))
-    q, k, v = _times("bne,ethd->tbnhd", x, block, "qkv_kernel")
-    y = jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :])
+    qkv = _times("bne,tei->tbni", x, block, "qkv_kernel")
+    q, k, v = qkv.reshape(*qkv.shape[:-1], heads, qkv.shape[-1] // heads)
+    y = jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :]).reshape(qkv.shape[1:])
     if "out_kernel" not in block:
-        return y[..., 0, :]
-    return shifted(_times("bnhd,hde->bne", y, block, "out_kernel"), block["out_bias"])
+        return y
+    return shifted(_times("bni,ie->bne", y, block, "out_kernel"), block["out_bias"])
 
 
 def _mlp(x: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
@@ -104,6 +105,7 @@ class Transformer(nnx.Module):
     ) -> None:
         self.blocks = Blocks(width, depth, heads, dim_head, mlp_width, rngs=rngs)
         self.norm = LayerNorm(width)
+        self.heads = heads
         self.dtype = dtype
         self.remat = remat
 
@@ -119,7 +121,7 @@ class Transformer(nnx.Module):
         """
 
         def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
-            x = x + _attention(x, valid, block)
+            x = x + _attention(x, valid, block, self.heads)
             return x + _mlp(x, block), None
 
         if self.remat != "none":

@@ -33,7 +33,7 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     mesh = parallel.make_mesh(experiment.mesh)
     shards = open_shards(experiment)
     for phase in experiment.phases:
-        parallel.check_batch(f"{phase}.batch_size", experiment.phase(phase).batch_size, mesh)
+        parallel.check_work(experiment, phase, mesh)
         shards.source(experiment.phase(phase).train_splits)
     finished = finished_phases(workdir)
     for phase in [phase for phase in experiment.phases if phase not in finished][:1]:
