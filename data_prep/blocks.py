@@ -44,12 +44,13 @@ def blocks(record: Record, contract: Dataset) -> Blocks:
 
 
 def _cut(raster: np.ndarray, number: int) -> np.ndarray:
-    """Returns the blocks `[number², …, h, w]` of a raster `[…, number · h, number · w]`."""
+    """Returns the blocks `[number², …, h, w]` of a contiguous raster `[…, number · h, number · w]`."""
     *leading, rows, columns = raster.shape
     height, width = rows // number, columns // number
-    grid = raster.reshape(*leading, number, height, number, width)
-    by_block = np.ascontiguousarray(np.moveaxis(grid, (-4, -2), (0, 1)))
-    return by_block.reshape(number**2, *leading, height, width)
+    # A block's part of a row is moved as one item: half the time of moving its pixels.
+    parts = raster.view(np.dtype((np.void, width * raster.itemsize))).reshape(*leading, number, height, number)
+    by_block = np.ascontiguousarray(np.moveaxis(parts, (-3, -1), (0, 1)))
+    return by_block.view(raster.dtype).reshape(number**2, *leading, height, width)
 
 
 def _transforms(transform: np.ndarray, contract: Dataset) -> np.ndarray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
@@ -29,14 +29,14 @@ class Shard:
       tiles: raw tiles in it.
       records: their records; more than tiles where the contract has blocks.
       bytes: size of the file.
-      crc32: of the file, 8 hexadecimal digits.
+      crc32c: of the file, 8 hexadecimal digits.
     """
 
     split: str
     tiles: int
     records: int
     bytes: int
-    crc32: str
+    crc32c: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +74,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def crc32(path: Path) -> str:
-    """Returns the CRC-32 of a file: for shards, of which SHA-256 would take as long as 5 % of reading the raw tiles."""
+def crc32c(path: Path) -> str:
+    """Returns the CRC-32C of a file, which object stores know of theirs; SHA-256 would take longer than writing it."""
     value = 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
-            value = zlib.crc32(chunk, value)
+            value = google_crc32c.extend(value, chunk)
     return f"{value:08x}"
 
 

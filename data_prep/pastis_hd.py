@@ -28,6 +28,8 @@ from mmae_jax.spec import Modality
 
 SPOT_DATE = dates.from_compact("20190701")
 LAMBERT_93 = "EPSG:2154"
+SIGNLESS, INFINITY = np.uint16(0x7FFF), np.uint16(0x7C00)
+"""Bits of a float16."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,8 +130,9 @@ def _read_series(raw_dir: Path, patch: Patch, name: str) -> Record:
     expect(path, f"dates in {series.table}", len(pixels), len(days))
     order = dates.chronological(days)
     pixels = np.array(pixels[order])  # into memory once, instead of from the disk for each block
-    if np.issubdtype(pixels.dtype, np.floating):
-        pixels[np.isinf(pixels)] = np.nan
+    if pixels.dtype == np.float16:
+        # numpy takes twenty times as long to ask float16 for infinity as integers for its bits
+        pixels[(pixels.view(np.uint16) & SIGNLESS) == INFINITY] = np.nan
     return {"pixels": pixels, "dates": days[order]}
 
 

@@ -194,7 +194,7 @@ def _manifest(
             tiles=report.kept,
             records=report.kept * source.contract.blocks**2,
             bytes=report.file_bytes,
-            crc32=report.crc32,
+            crc32c=report.crc32c,
         )
         for task, report in zip(tasks, reports, strict=True)
     }

@@ -13,7 +13,7 @@ from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
 from data_prep.errors import DataPrepError
-from data_prep.manifest import MANIFEST_FILE, Manifest, Shard, crc32, read_manifest, sha256
+from data_prep.manifest import MANIFEST_FILE, Manifest, Shard, crc32c, read_manifest, sha256
 from data_prep.storage import file_names, file_size, local_copy
 from mmae_jax import spec
 from mmae_jax.contract import CONTRACT_FILE, read_contract
@@ -103,8 +103,8 @@ def _problems(directory: Path, local: Path, shard: Shard) -> Iterator[str]:
     size = file_size(local)
     if size != shard.bytes:
         yield f"expected {shard.bytes} bytes, found {size}"
-    elif (found := crc32(local)) != shard.crc32:
-        yield f"expected CRC-32 {shard.crc32}, found {found}"
+    elif (found := crc32c(local)) != shard.crc32c:
+        yield f"expected CRC-32C {shard.crc32c}, found {found}"
     try:
         reader = ArrayRecordReader(str(local))
         number = reader.num_records()

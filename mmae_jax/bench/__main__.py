@@ -9,12 +9,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmae_jax.bench import checkpoint, compile, data
+from mmae_jax.bench import checkpoint, compile, data, preparation
 from mmae_jax.bench.experiments import PREFIX
 from mmae_jax.spec import SpecError
 
 BENCHES = {
     "data": (data, "the input pipeline of a folder of shards"),
+    "preparation": (preparation, "preparing raw files as shards, against reading them alone"),
     "checkpoint": (checkpoint, "checkpoints, and how long training stands still for them"),
     "compile": (compile, "the training step, compiled for TPU slices that are not there"),
 }

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import shutil
-import zlib
 from pathlib import Path
 
+import google_crc32c
 import pytest
 
 from data_prep.__main__ import main
@@ -45,7 +45,10 @@ def test_the_manifest_says_what_was_written_from_what(synthetic_raw, synthetic_s
     assert listed == {path.name for path in synthetic_shards.iterdir()}
     for name, shard in manifest["shards"].items():
         path = synthetic_shards / name
-        assert (shard["bytes"], shard["crc32"]) == (path.stat().st_size, f"{zlib.crc32(path.read_bytes()):08x}")
+        assert (shard["bytes"], shard["crc32c"]) == (
+            path.stat().st_size,
+            f"{google_crc32c.value(path.read_bytes()):08x}",
+        )
     train = [shard for shard in manifest["shards"].values() if shard["split"] == "train"]
     assert [(shard["tiles"], shard["records"]) for shard in train] == [(6, 6), (6, 6)]
     assert manifest["sources"] == {f"{split}.csv": sha256(synthetic_raw / f"{split}.csv") for split in SPLITS}
@@ -88,7 +91,7 @@ def test_a_flipped_bit_is_named(shards, capsys, share):
     flip(path, int(share * path.stat().st_size))
     code, printed = verify(shards, capsys)
     assert code == 1
-    assert f"{path}: expected CRC-32" in printed
+    assert f"{path}: expected CRC-32C" in printed
     assert printed.count("array_record") == printed.count(SHARD)
 
 
@@ -107,7 +110,7 @@ def test_several_damages_are_all_named(shards, capsys):
     code, printed = verify(shards, capsys, "--processes=2")
     assert code == 1
     assert f"{shards / names[0]}: not found, though the manifest lists it" in printed
-    assert f"{shards / names[1]}: expected CRC-32" in printed
+    assert f"{shards / names[1]}: expected CRC-32C" in printed
     assert f"{shards / names[2]}: expected" in printed
     assert names[3] not in printed
 
