@@ -1,6 +1,7 @@
 """One program on every mesh: the same losses, each leaf where `parallel` says, and states that move between meshes."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -185,16 +186,43 @@ def test_partition_of_a_parameter(path, shape, partition):
     assert parallel.parameter_partition(path, shape) == partition
 
 
+@pytest.fixture(scope="module")
+def state_of():
+    """The abstract state of pretraining on FLAIR-HUB: architecture, fsdp → leaves."""
+
+    @functools.cache
+    def made(architecture, fsdp):
+        fields = flair_hub.get_config()
+        fields.model.architecture = architecture
+        program = Program(config.experiment_from_config(fields), "pretrain", 10)
+        return abstract_state(program, parallel.abstract_mesh(fsdp=fsdp))
+
+    return made
+
+
+def held_bytes(leaves, size=math.prod):
+    return sum(size(leaf.sharding.shard_shape(leaf.shape)) * 4 for leaf in jax.tree.leaves(leaves))
+
+
 @pytest.mark.parametrize("architecture", ["base", "large"])
-def test_bytes_of_the_state_fall_with_fsdp(architecture):
-    fields = flair_hub.get_config()
-    fields.model.architecture = architecture
-    program = Program(config.experiment_from_config(fields), "pretrain", 10)
-    held = {}
-    for fsdp in (1, 16, 256):
-        state = abstract_state(program, parallel.abstract_mesh(fsdp=fsdp))
-        held[fsdp] = sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * 4 for leaf in jax.tree.leaves(state))
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+def test_bytes_of_the_state_fall_with_fsdp(state_of, architecture):
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state_of(architecture, 1).params))
     assert parameters == pytest.approx({"base": 336e6, "large": 1.19e9}[architecture], rel=0.01)
-    for fsdp, size in held.items():
-        assert size == pytest.approx(held[1] / fsdp, rel=0.03)
+    whole = held_bytes(state_of(architecture, 1))
+    for fsdp in (16, 256):
+        assert held_bytes(state_of(architecture, fsdp)) == pytest.approx(whole / fsdp, rel=0.03)
+
+
+def tpu_size(shape):
+    """Numbers of an array as TPUs store it: in tiles of 8 rows of 128."""
+    *others, rows, columns = shape
+    return math.prod(others) * -(-rows // 8) * 8 * -(-columns // 128) * 128
+
+
+@pytest.mark.parametrize("architecture", ["base", "large"])
+@pytest.mark.parametrize("fsdp", [8, 16, 32])
+def test_shares_of_the_blocks_fill_the_tiles_of_a_tpu(state_of, architecture, fsdp):
+    kernels = [leaf for leaf in jax.tree.leaves(state_of(architecture, fsdp)) if len(leaf.shape) > 2]
+    blocks = [leaf for leaf in kernels if leaf.sharding.spec != parallel.EMBEDDING_KERNEL]
+    assert held_bytes(blocks) > 0.95 * held_bytes(state_of(architecture, fsdp))
+    assert held_bytes(blocks, tpu_size) == held_bytes(blocks)
