@@ -3,10 +3,12 @@
 # queue again. By hand, as root of a container that may be thrown away:
 #
 #   apt-get install -y slurm-wlm munge
-#   SHARDS=… PYTHON=.venv/bin/python tests/multiprocess/slurm_loopback.sh
+#   python -m data_prep synthetic treesatai_ts --out_dir=RAW --tiles=18 --s2_dates=20 --s1_dates=12
+#   python -m data_prep treesatai_ts --raw_dir=RAW --out_dir=SHARDS
+#   SHARDS=SHARDS PYTHON=.venv/bin/python tests/multiprocess/slurm_loopback.sh
 #
-# SHARDS holds TreeSatAI-TS (made up: `python -m data_prep synthetic treesatai_ts`). Needs the names of the nodes in
-# /etc/hosts, and adds them. Prints `ok` at the end; logs stay in the folder it names.
+# More tiles make longer runs. Needs the names of the nodes in /etc/hosts, and adds them. Takes 10 minutes, in half of
+# which SLURM holds jobs back. Prints `ok` at the end; logs stay in the folder it names.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${SHARDS:?folder of prepared TreeSatAI-TS}"
@@ -54,7 +56,7 @@ stop() {
 }
 trap stop EXIT
 
-mkdir -p "$folder/state" /run/munge
+mkdir -p "$folder/state" "$folder/spool-mmae1" "$folder/spool-mmae2" /run/munge
 chown munge /run/munge
 runuser -u munge -- munged --pid-file="$folder.munged" 2>/dev/null || true
 slurmctld
