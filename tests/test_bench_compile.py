@@ -171,6 +171,7 @@ def test_a_sweep_writes_a_table_and_a_figure_and_goes_on_where_it_stopped(found,
     assert len([json.loads(line) for line in (tmp_path / "sweep.jsonl").read_text().splitlines()]) == 2
     table = (tmp_path / "sweep.md").read_text().splitlines()
     assert len({line.count("|") for line in table}) == 1
+    assert table[2].startswith("| treesatai_ts:runlocal pretrain | 2 | v5e:2x4 | 8 | data=-1,fsdp=2 |")
     assert "47.44G exceeds 15.75G" in table[-1]
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
 

@@ -71,7 +71,8 @@ def _plain(found: Measurement) -> Row:
 
 
 HEADINGS = (
-    "phase and overrides",
+    "experiment",
+    "samples a chip",
     "slices",
     "chips",
     "mesh",
@@ -89,15 +90,15 @@ HEADINGS = (
 def _cells(row: Row) -> list[str]:
     case, found = row["case"], row.get("found")
     slices = f"{case['slices']} × " if case["slices"] > 1 else ""
-    overrides = (override.removeprefix("--config.") for override in case["overrides"])
     first = [
-        " ".join((case["phase"], *overrides)),
+        _experiment(case),
+        str(case["batch_per_chip"]),
         f"{slices}{case['topology']}",
         str(row["chips"]),
         case["mesh"] or "–",
     ]
     if found is None:
-        return [*first, row["error"], *[""] * (len(HEADINGS) - 5)]
+        return [*first, row["error"], *[""] * (len(HEADINGS) - len(first) - 1)]
     return [
         *first,
         f"{(found['params'] + found['moments'] + found['ema']) / GB:.3f}",
@@ -109,6 +110,12 @@ def _cells(row: Row) -> list[str]:
         f"{found['seconds'] / MILLI:.1f}",
         found["by"],
     ]
+
+
+def _experiment(case: Row) -> str:
+    file, _, argument = case["config"].partition(":")
+    overrides = (override.removeprefix("--config.") for override in case["overrides"])
+    return " ".join((":".join(filter(None, (Path(file).stem, argument))), case["phase"], *overrides))
 
 
 def _traffic(one: Row) -> str:
@@ -132,12 +139,12 @@ def figure(rows: Sequence[Row]) -> Figure:
     for row in fitting:
         case = row["case"]
         family = case["topology"].partition(":")[0]
-        series.setdefault(" ".join((family, case["phase"], *case["overrides"], case["mesh"])), []).append(row)
+        name = f"{_experiment(case)}, {case['batch_per_chip']} a {family}, {case['mesh']}"
+        series.setdefault(name, []).append(row)
     for colour, (name, members) in zip(PALETTE * len(series), series.items(), strict=False):
         members = sorted(members, key=lambda row: row["chips"])
         chips = [row["chips"] for row in members]
-        label = name.replace("--config.", "")
-        memory.plot(chips, [row["found"]["total"] / GB for row in members], "o-", color=colour, label=label)
+        memory.plot(chips, [row["found"]["total"] / GB for row in members], "o-", color=colour, label=name)
         bound.plot(chips, [row["found"]["seconds"] / MILLI for row in members], "o-", color=colour)
     capacity = min(row["found"]["capacity"] for row in fitting) / GB
     memory.axhline(capacity, color=GREY, linestyle="--", linewidth=1)
