@@ -11,11 +11,9 @@ from jax.experimental import topologies
 
 from mmae_jax.spec import SpecError
 
-# libtpu would look for the machine's own slice, on the network where need be.
+# libtpu would look for the machine's own slice, on the network where need be; see also `mmae_jax/__init__.py`.
 _NO_SLICE_HERE = {
     "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
-    "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_STDERR_LOG_LEVEL": "3",
     "TPU_MIN_LOG_LEVEL": "3",
     # Several may compile at once: none of them takes a chip.
