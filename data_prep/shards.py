@@ -6,18 +6,15 @@ local worker processes or as elements of a distributed pipeline, and running one
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from data_prep.blocks import Blocks, blocks
+from data_prep.blocks import blocks
 from data_prep.errors import DataPrepError, TileError
 from data_prep.manifest import crc32c
 from data_prep.output import Output
@@ -159,37 +156,21 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     kept = num_bytes = dropped_dates = 0
     skipped: list[str] = []
     missing = dict.fromkeys(source.contract.modalities, 0)
-    with contextlib.closing(_read_ahead(task)) as readings:
-        for tile, reading in readings:
-            try:
-                stored, dropped = reading.result()
-            except TileError as error:
-                if task.strict:
-                    raise
-                skipped.append(f"{tile.name}: {error}")
-            else:
-                for encoded in codec.encode_all(stored.shared, stored.own):
-                    writer.write(encoded)
-                    num_bytes += len(encoded)
-                kept += 1
-                dropped_dates += dropped
-                for name in missing:
-                    missing[name] += len(stored.shared[name]["dates"]) == 0
-            on_tile()
+    for tile in task.tiles:
+        try:
+            record, dropped = source.read_tile(task.raw_dir, tile)
+        except TileError as error:
+            if task.strict:
+                raise
+            skipped.append(f"{tile.name}: {error}")
+        else:
+            stored = blocks(record, source.contract)
+            for encoded in codec.encode_all(stored.shared, stored.own):
+                writer.write(encoded)
+                num_bytes += len(encoded)
+            kept += 1
+            dropped_dates += dropped
+            for name in missing:
+                missing[name] += len(record[name]["dates"]) == 0
+        on_tile()
     return ShardReport(kept, num_bytes, tuple(skipped), dropped_dates, missing)
-
-
-def _read_ahead(task: ShardTask) -> Generator[tuple[Tile, Future[tuple[Blocks, int]]]]:
-    """Yields each tile with its blocks and number of dropped dates, while the next one is being read."""
-
-    def read(tile: Tile) -> tuple[Blocks, int]:
-        record, dropped = task.source.read_tile(task.raw_dir, tile)
-        return blocks(record, task.source.contract), dropped
-
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(read, task.tiles[0])
-        for tile, following in itertools.zip_longest(task.tiles, task.tiles[1:]):
-            reading = coming
-            if following is not None:
-                coming = reader.submit(read, following)
-            yield tile, reading
