@@ -44,11 +44,12 @@ def blocks(record: Record, contract: Dataset) -> Blocks:
 
 
 def _cut(raster: np.ndarray, number: int) -> np.ndarray:
-    """Returns the blocks `[number², …, h, w]` of a contiguous raster `[…, number · h, number · w]`."""
+    """Returns the blocks `[number², …, h, w]` of a raster `[…, number · h, number · w]`."""
     *leading, rows, columns = raster.shape
     height, width = rows // number, columns // number
     # A block's part of a row is moved as one item: half the time of moving its pixels.
-    parts = raster.view(np.dtype((np.void, width * raster.itemsize))).reshape(*leading, number, height, number)
+    part = np.dtype((np.void, width * raster.itemsize))
+    parts = np.ascontiguousarray(raster).view(part).reshape(*leading, number, height, number)
     by_block = np.ascontiguousarray(np.moveaxis(parts, (-3, -1), (0, 1)))
     return by_block.view(raster.dtype).reshape(number**2, *leading, height, width)
 

@@ -131,7 +131,7 @@ def _read_series(raw_dir: Path, patch: Patch, name: str) -> Record:
     order = dates.chronological(days)
     pixels = np.array(pixels[order])  # into memory once, instead of from the disk for each block
     if pixels.dtype == np.float16:
-        # numpy takes twenty times as long to ask float16 for infinity as integers for its bits
+        # numpy takes ten times as long to ask float16 for infinity as integers for its bits
         pixels[(pixels.view(np.uint16) & SIGNLESS) == INFINITY] = np.nan
     return {"pixels": pixels, "dates": days[order]}
 
