@@ -96,11 +96,12 @@ def test_probe_trains_the_heads_only():
         logits = tiny.model(params).predict(samples, train_encoder=train_encoder)
         return sum(jnp.square(array).sum() for array in logits.values())
 
-    probe, finetune = (by_path(jit(jax.grad(lambda p, t=t: loss(p, t)))(tiny.params)) for t in (False, True))
+    with jax.disable_jit():  # operation by operation, so that two compiled programs do not round differently
+        probe, finetune = (by_path(jax.grad(loss)(tiny.params, train_encoder)) for train_encoder in (False, True))
     for path in probe:
         if path[0] == "heads":
             assert np.abs(probe[path]).max() > 0, path
-            np.testing.assert_allclose(probe[path], finetune[path], rtol=1e-5, atol=1e-6)
+            np.testing.assert_array_equal(probe[path], finetune[path])
         else:
             assert (np.asarray(probe[path]) == 0).all(), path
             trained = path[0] in ("patch_embed", "encoder", "encoder_inter")
