@@ -30,7 +30,7 @@ def test_a_cpu_is_unknown():
 
 @pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="libtpu is not installed")
 def test_the_compiler_for_tpus_says_nothing_where_there_is_none():
-    code = "import mmae_jax, jax; from absl import app; app.run(lambda _: print(jax.default_backend()))"
+    code = "import mmae_jax.parallel, jax; from absl import app; app.run(lambda _: print(jax.default_backend()))"
     environment = {name: value for name, value in os.environ.items() if name not in ("JAX_PLATFORMS", *TPU_VARIABLES)}
     command = [sys.executable, "-c", code]
     found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

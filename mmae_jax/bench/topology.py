@@ -11,7 +11,7 @@ from jax.experimental import topologies
 
 from mmae_jax.spec import SpecError
 
-# libtpu would look for the machine's own slice, on the network where need be; see also `mmae_jax/__init__.py`.
+# libtpu would look for the machine's own slice, on the network where need be; see also `parallel.py`.
 _NO_SLICE_HERE = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_STDERR_LOG_LEVEL": "3",
