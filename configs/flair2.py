@@ -16,8 +16,8 @@ release of 2023 (`python -m data_prep flair2`), which tells heights above the gr
 from ml_collections import ConfigDict
 
 from configs import common, flair_hub
-from data_prep import flair2
-from data_prep.flair_hub_contract import CONTRACT_FLAIR2
+from data_prep.datasets.flair2.contract import CONTRACT as CONTRACT_NATIVE
+from data_prep.datasets.flair_hub.contract import CONTRACT_FLAIR2
 from mmae_jax.config import to_plain
 
 ARGUMENTS = ("native", "native_runlocal", "runlocal")
@@ -28,7 +28,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     common.check_argument("flair2", arg, *ARGUMENTS)
     native, small = (arg or "").startswith("native"), (arg or "").endswith("runlocal")
     config = flair_hub.get_config("runlocal" if small else None)
-    config.dataset = to_plain(flair2.CONTRACT if native else CONTRACT_FLAIR2)
+    config.dataset = to_plain(CONTRACT_NATIVE if native else CONTRACT_FLAIR2)
     for name in ("s1_asc", "s1_des"):
         del config.inputs[name]
     if native:

@@ -15,7 +15,7 @@ without self-supervised pretraining.
 from ml_collections import ConfigDict
 
 from configs import common
-from data_prep.flair_hub import CONTRACT
+from data_prep.datasets.flair_hub.contract import CONTRACT
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -15,7 +15,7 @@ without self-supervised pretraining.
 from ml_collections import ConfigDict
 
 from configs import common
-from data_prep.pastis_hd import CONTRACT
+from data_prep.datasets.pastis_hd.contract import CONTRACT
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -15,7 +15,7 @@ encoded.
 from ml_collections import ConfigDict
 
 from configs import common
-from data_prep.pureforest_contract import CONTRACT
+from data_prep.datasets.pureforest.contract import CONTRACT
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -16,7 +16,7 @@ instead, shards prepared with `--landsat` are trained on all their sensors.
 from ml_collections import ConfigDict
 
 from configs import common
-from data_prep.s2_naip_sensors import CONTRACT, CONTRACT_WITH_LANDSAT
+from data_prep.datasets.s2_naip_urban.contract import CONTRACT, CONTRACT_WITH_LANDSAT
 from mmae_jax.config import to_plain
 
 

@@ -14,7 +14,7 @@ without self-supervised pretraining.
 from ml_collections import ConfigDict
 
 from configs import common
-from data_prep.treesatai_ts import CONTRACT
+from data_prep.datasets.treesatai_ts.contract import CONTRACT
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -7,19 +7,25 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from data_prep import band_groups, flair2, flair_hub, pastis_hd, pureforest, s2_naip_urban, treesatai_ts
 from data_prep.arguments import add_shard_options, path, positive
-from data_prep.folder import command as folder_command
-from data_prep.prepare import prepare
-from data_prep.shards import Source
+from data_prep.datasets.flair2 import read as flair2
+from data_prep.datasets.flair2 import synthetic as synthetic_flair2
+from data_prep.datasets.flair_hub import read as flair_hub
+from data_prep.datasets.flair_hub import synthetic as synthetic_flair_hub
+from data_prep.datasets.folder import command as folder_command
+from data_prep.datasets.pastis_hd import read as pastis_hd
+from data_prep.datasets.pastis_hd import synthetic as synthetic_pastis_hd
+from data_prep.datasets.pureforest import read as pureforest
+from data_prep.datasets.pureforest import synthetic as synthetic_pureforest
+from data_prep.datasets.s2_naip_urban import read as s2_naip_urban
+from data_prep.datasets.s2_naip_urban import synthetic as synthetic_s2_naip_urban
+from data_prep.datasets.treesatai_ts import read as treesatai_ts
+from data_prep.datasets.treesatai_ts import synthetic as synthetic_treesatai_ts
+from data_prep.shards.prepare import prepare
+from data_prep.shards.task import Source
+from data_prep.shards.verify import verify
+from data_prep.statistics import band_groups
 from data_prep.statistics import command as statistics_command
-from data_prep.synthetic import flair2 as synthetic_flair2
-from data_prep.synthetic import flair_hub as synthetic_flair_hub
-from data_prep.synthetic import pastis_hd as synthetic_pastis_hd
-from data_prep.synthetic import pureforest as synthetic_pureforest
-from data_prep.synthetic import s2_naip_urban as synthetic_s2_naip_urban
-from data_prep.synthetic import treesatai_ts as synthetic_treesatai_ts
-from data_prep.verify import verify
 from mmae_jax.spec import SpecError
 
 INTERRUPTED = 130

@@ -16,12 +16,13 @@ from absl import flags, logging
 from etils import epath
 from safetensors.numpy import save as save_safetensors
 
-from mmae_jax import config, parallel, torch_weights
+from mmae_jax import config, parallel
 from mmae_jax.models.params import by_path
 from mmae_jax.spec import PHASES, Experiment, Mesh, SpecError
-from mmae_jax.train.checkpoint import load_params, open_experiment
-from mmae_jax.train.log import show_messages
-from mmae_jax.train.result import read_result
+from mmae_jax.train.monitor.log import show_messages
+from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights.checkpoint import load_params, open_experiment
+from mmae_jax.weights.result import read_result
 
 
 def export(

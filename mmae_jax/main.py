@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from mmae_jax import distributed
 from mmae_jax.command_line import parse_flags
 from mmae_jax.config import experiment_from_config
-from mmae_jax.peers import Peers
+from mmae_jax.launch import cluster as distributed
+from mmae_jax.launch.peers import Peers
+from mmae_jax.launch.signals import INTERRUPTED_EXIT_CODE, Preempted, Signals
 from mmae_jax.spec import SpecError
 from mmae_jax.train.divergence import DivergedError
-from mmae_jax.train.log import show_messages
 from mmae_jax.train.loop import run
-from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted, Signals
+from mmae_jax.train.monitor.log import show_messages
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment; fields by --config.field=value.", lock_config=True

@@ -20,17 +20,18 @@ from safetensors import safe_open
 
 import configs.quickstart
 import data_prep.__main__ as data_prep
-from mmae_jax import report, torch_weights
+from mmae_jax import report
 from mmae_jax.command_line import parse_flags
 from mmae_jax.config import experiment_from_config
 from mmae_jax.data.shards import open_shards
 from mmae_jax.export import export
+from mmae_jax.launch.signals import INTERRUPTED_EXIT_CODE, Preempted
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train.divergence import DivergedError
-from mmae_jax.train.log import show_messages
 from mmae_jax.train.loop import run
-from mmae_jax.train.preemption import INTERRUPTED_EXIT_CODE, Preempted
-from mmae_jax.train.result import read_result
+from mmae_jax.train.monitor.log import show_messages
+from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights.result import read_result
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Experiment, configs/quickstart.py by default; fields by --config.field=value.", lock_config=True

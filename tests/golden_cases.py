@@ -10,9 +10,10 @@ import numpy as np
 from flax import nnx
 from immutabledict import immutabledict
 
-from mmae_jax import spec, torch_weights
+from mmae_jax import spec
 from mmae_jax.models.params import abstract_model, by_path, from_paths
 from mmae_jax.models.samples import Samples, samples_from_batch
+from mmae_jax.weights import torch_names as torch_weights
 
 CASES = (
     "treesat_group_inter",

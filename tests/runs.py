@@ -19,16 +19,17 @@ import pytest
 from absl import flags
 from flax import nnx
 
-from mmae_jax import config, flops, parallel, spec
+from mmae_jax import config, parallel, spec
 from mmae_jax import main as command
-from mmae_jax.evaluate import Evaluation
+from mmae_jax.hardware import flops
 from mmae_jax.metrics import Scores
 from mmae_jax.models.params import abstract_model, by_path, from_paths
 from mmae_jax.train import loop
 from mmae_jax.train import phase as phase_module
-from mmae_jax.train.checkpoint import Checkpoints
-from mmae_jax.train.result import read_result
+from mmae_jax.train.evaluation import Evaluation
 from mmae_jax.train.state import Program, TrainState, named
+from mmae_jax.weights.checkpoint import Checkpoints
+from mmae_jax.weights.result import read_result
 from tests.train import tiny_config
 
 CONFIG = Path(tiny_config.__file__)

@@ -18,9 +18,9 @@ from mmae_jax.models.masking import draw_masks
 from mmae_jax.models.params import by_path
 from mmae_jax.spec import SpecError
 from mmae_jax.train import loop
-from mmae_jax.train.checkpoint import Checkpoints, Progress, load_params
 from mmae_jax.train.state import Program, abstract_state, begin_phase, named, new_params
 from mmae_jax.train.step import train_step
+from mmae_jax.weights.checkpoint import Checkpoints, Progress, load_params
 from tests import runs
 
 MESHES = {

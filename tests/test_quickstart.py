@@ -10,10 +10,10 @@ import pytest
 from safetensors import safe_open
 
 from configs import quickstart
-from mmae_jax import torch_weights
 from mmae_jax.command_line import _options
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES
+from mmae_jax.weights import torch_names as torch_weights
 
 ROOT = Path(__file__).parents[1]
 TILES = 18

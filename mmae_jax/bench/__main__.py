@@ -9,7 +9,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmae_jax.bench import checkpoint, compile, data, preparation
+from mmae_jax.bench import checkpoint, data, preparation
+from mmae_jax.bench.compile import command as compile
 from mmae_jax.bench.experiments import PREFIX
 from mmae_jax.spec import SpecError
 

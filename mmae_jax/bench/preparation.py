@@ -20,7 +20,7 @@ from mmae_jax.bench.sources import published_source
 from mmae_jax.spec import SpecError
 
 if TYPE_CHECKING:
-    from data_prep.shards import ShardTask
+    from data_prep.shards.task import ShardTask
 
 ROUNDS = 5
 SHARDS_PER_PROCESS = 2
@@ -86,8 +86,8 @@ def measure(dataset: str, raw_dir: Path, raw_options: str, beside: Path, process
     Raises:
       SpecError: the dataset or its files are not there, or a tile cannot be read.
     """
-    from data_prep.output import Output
-    from data_prep.prepare import plan
+    from data_prep.shards.output import Output
+    from data_prep.shards.prepare import plan
 
     source = published_source(dataset, raw_dir, raw_options)
     splits = source.list_tiles(raw_dir)
@@ -119,6 +119,6 @@ def _read_tiles(task: ShardTask) -> None:
 
 
 def _write_shard(task: ShardTask) -> None:
-    from data_prep.shards import write_shard
+    from data_prep.shards.task import write_shard
 
     write_shard(task, lambda: None)

@@ -18,7 +18,7 @@ from mmae_jax.data.tiles import Tile
 from mmae_jax.spec import Dataset, SpecError
 
 if TYPE_CHECKING:
-    from data_prep.shards import Source
+    from data_prep.shards.task import Source
 
 
 class TimedRecords(Sequence[Record]):
@@ -84,7 +84,7 @@ def published_source(dataset: str, raw_dir: Path, options: str) -> Source:
       SpecError: data_prep knows no such dataset.
     """
     from data_prep.__main__ import SOURCES  # only here: training needs no readers of raw files
-    from data_prep.shards import Source
+    from data_prep.shards.task import Source
 
     chosen = SOURCES.get(dataset)
     if chosen is None:

@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from mmae_jax import spec
-from mmae_jax.data.codec import Codec
-from mmae_jax.data.codec import Record as Record
+from mmae_jax.contract.codec import Codec
+from mmae_jax.contract.codec import Record as Record
 
 
 class DataError(spec.SpecError):

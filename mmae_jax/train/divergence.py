@@ -8,9 +8,9 @@ from typing import NoReturn
 import numpy as np
 
 from mmae_jax.spec import SpecError
-from mmae_jax.train.checkpoint import Checkpoints, Progress
 from mmae_jax.train.session import Session
 from mmae_jax.train.state import TrainState
+from mmae_jax.weights.checkpoint import Checkpoints, Progress
 
 FOLDER = "diverged"
 

@@ -15,11 +15,11 @@ from mmae_jax import parallel
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.value_check import check_first_values
 from mmae_jax.spec import PHASES, Experiment
-from mmae_jax.train.checkpoint import check_same_experiment, load_params
-from mmae_jax.train.initial import load_initial
 from mmae_jax.train.phase import PhaseRun
-from mmae_jax.train.result import read_result
 from mmae_jax.train.state import new_params
+from mmae_jax.weights.checkpoint import check_same_experiment, load_params
+from mmae_jax.weights.result import read_result
+from mmae_jax.weights.source import load_initial
 
 
 def run(experiment: Experiment, workdir: epath.PathLike) -> None:

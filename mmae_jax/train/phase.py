@@ -12,18 +12,18 @@ from flax import nnx
 from mmae_jax import parallel, report
 from mmae_jax.data.pipeline import steps_per_epoch, train_batches
 from mmae_jax.data.shards import Shards
-from mmae_jax.evaluate import evaluate
 from mmae_jax.spec import Experiment
-from mmae_jax.train import figures
-from mmae_jax.train.checkpoint import Progress
 from mmae_jax.train.divergence import not_finite, stop_diverged
-from mmae_jax.train.health import embedding_health, warn_of_collapse
-from mmae_jax.train.log import read_entries
-from mmae_jax.train.result import Result, write_result
+from mmae_jax.train.evaluation import evaluate
+from mmae_jax.train.monitor import figures
+from mmae_jax.train.monitor.health import embedding_health, warn_of_collapse
+from mmae_jax.train.monitor.log import read_entries
+from mmae_jax.train.monitor.trace import Trace
 from mmae_jax.train.session import EvaluationStopped, Pending, Session, Wishes
 from mmae_jax.train.state import Program, TrainState, begin_phase
 from mmae_jax.train.step import train_step, update_average
-from mmae_jax.train.trace import Trace
+from mmae_jax.weights.checkpoint import Progress
+from mmae_jax.weights.result import Result, write_result
 
 FIGURE_EPOCHS = 5
 

@@ -12,12 +12,12 @@ import numpy as np
 from absl import logging
 from etils import epath
 
-from mmae_jax.train.checkpoint import Checkpoints, Progress
-from mmae_jax.train.goodput import Goodput
-from mmae_jax.train.log import RunLog
-from mmae_jax.train.meter import Meter
-from mmae_jax.train.preemption import Signals, any_process
+from mmae_jax.launch.signals import Signals, any_process
+from mmae_jax.train.monitor.goodput import Goodput
+from mmae_jax.train.monitor.log import RunLog
+from mmae_jax.train.monitor.meter import Meter
 from mmae_jax.train.state import Program, TrainState
+from mmae_jax.weights.checkpoint import Checkpoints, Progress
 
 Answer = np.ndarray | jax.Array
 

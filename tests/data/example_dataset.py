@@ -12,8 +12,9 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
 from immutabledict import immutabledict
 
-from data_prep.records import features
-from mmae_jax import contract, spec
+from data_prep.shards.records import features
+from mmae_jax import spec
+from mmae_jax.contract import comparison as contract
 
 CLASSES = ("oak", "beech", "pine")
 DATASET = spec.Dataset(

@@ -6,7 +6,6 @@ import functools
 import itertools
 import multiprocessing
 
-import example_dataset as example
 import jax
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from mmae_jax.data import pipeline, shards
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.records import DataError
+from tests.data import example_dataset as example
 
 TILES = 7
 SAMPLES = TILES * 4

@@ -3,13 +3,13 @@
 import dataclasses
 import itertools
 
-import example_dataset as example
 import numpy as np
 import pytest
 
 from mmae_jax import spec
 from mmae_jax.data import augment, crops, sample
 from mmae_jax.data.tiles import Tile
+from tests.data import example_dataset as example
 
 EXPERIMENT = example.experiment()
 DATASET = EXPERIMENT.dataset

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import example_dataset as example
 import numpy as np
 import pytest
 from immutabledict import immutabledict
@@ -12,6 +11,7 @@ from mmae_jax.data import sample
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.shards import needed_fields
 from mmae_jax.data.tiles import Tile
+from tests.data import example_dataset as example
 
 
 def with_overview(**fields):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from immutabledict import immutabledict
 
-from data_prep.blocks import blocks
+from data_prep.shards.blocks import blocks
 from mmae_jax import spec
 from mmae_jax.data.records import DataError
 from mmae_jax.data.tiles import Tile

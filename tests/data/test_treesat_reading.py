@@ -8,7 +8,7 @@ import pytest
 from immutabledict import immutabledict
 
 from data_prep.__main__ import main
-from data_prep.treesatai_ts import CONTRACT
+from data_prep.datasets.treesatai_ts.contract import CONTRACT
 from mmae_jax import spec
 from mmae_jax.data import dates, pipeline, sample, shards
 from mmae_jax.data.abstract import abstract_batch

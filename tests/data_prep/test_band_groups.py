@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from data_prep.band_groups import group_bands, read_correlation
+from data_prep.datasets.treesatai_ts.contract import CONTRACT
 from data_prep.errors import DataPrepError
+from data_prep.statistics.band_groups import group_bands, read_correlation
 from data_prep.statistics.figures import dendrogram
-from data_prep.treesatai_ts import CONTRACT
 from mmae_jax.report import to_rgb
 
 BANDS = CONTRACT.modalities["s2"].bands

@@ -12,13 +12,13 @@ import pytest
 import rasterio
 
 from configs import flair2 as config_flair2
-from data_prep import flair2
 from data_prep.__main__ import main
-from data_prep.flair2_patches import VALIDATION_DOMAINS
-from data_prep.flair_classes import COSIA, FLAIR2_TO_COSIA
-from data_prep.flair_hub_contract import CONTRACT_FLAIR2
+from data_prep.datasets.flair2 import read as flair2
+from data_prep.datasets.flair2.patches import VALIDATION_DOMAINS
+from data_prep.datasets.flair_hub.classes import COSIA, FLAIR2_TO_COSIA
+from data_prep.datasets.flair_hub.contract import CONTRACT_FLAIR2
 from mmae_jax.config import experiment_from_config
-from mmae_jax.contract import read_contract
+from mmae_jax.contract.comparison import read_contract
 from mmae_jax.data.sample import eval_sample
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.conftest import records

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.__main__ import main
-from data_prep.output import Output
+from data_prep.shards.output import Output
 
 ROOT = Path(__file__).parents[2]
 

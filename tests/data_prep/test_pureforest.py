@@ -15,13 +15,13 @@ import pytest
 import rasterio
 
 from configs.pureforest import get_config
-from data_prep import pureforest
 from data_prep.__main__ import main
+from data_prep.datasets.pureforest import read as pureforest
+from data_prep.datasets.pureforest.contract import CLASSES, CONTRACT, SPECIES
+from data_prep.datasets.pureforest.height_model import GROUND, NOISE, Points, Square, surface_and_terrain
 from data_prep.errors import DataPrepError, TileError
-from data_prep.height_model import GROUND, NOISE, Points, Square, surface_and_terrain
-from data_prep.pureforest_contract import CLASSES, CONTRACT, SPECIES
 from mmae_jax import config
-from mmae_jax.contract import read_contract
+from mmae_jax.contract.comparison import read_contract
 from mmae_jax.data import sample
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.conftest import records

@@ -12,8 +12,8 @@ import pytest
 from etils import epath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from data_prep import shards
 from data_prep.__main__ import main
+from data_prep.shards import task as shards
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "s3://bucket"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from data_prep.treesatai_ts import CONTRACT, GENERA
-from mmae_jax.contract import read_contract
+from data_prep.datasets.treesatai_ts.contract import CONTRACT, GENERA
+from mmae_jax.contract.comparison import read_contract
 from tests.data_prep.conftest import records, rows
 
 SERIES = {"s2": "sen-2", "s1_asc": "sen-1-asc", "s1_des": "sen-1-des"}

@@ -17,12 +17,12 @@ from array_record.python.array_record_data_source import ArrayRecordDataSource
 from rasterio.windows import Window
 
 from configs.s2_naip_urban import get_config
-from data_prep import s2_naip_urban
 from data_prep.__main__ import main
+from data_prep.datasets.s2_naip_urban import read as s2_naip_urban
+from data_prep.datasets.s2_naip_urban.contract import CONTRACT, CONTRACT_WITH_LANDSAT
 from data_prep.errors import TileError
-from data_prep.s2_naip_sensors import CONTRACT, CONTRACT_WITH_LANDSAT
 from mmae_jax import config
-from mmae_jax.contract import read_contract
+from mmae_jax.contract.comparison import read_contract
 from mmae_jax.data import crops, sample
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.tiles import Tile

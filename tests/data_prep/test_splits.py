@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep.errors import DataPrepError
-from data_prep.splits import SplitFiles, read_column
+from data_prep.readers.splits import SplitFiles, read_column
 from tests.data_prep.conftest import records, rows
 
 

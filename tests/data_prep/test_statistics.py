@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from data_prep.__main__ import main
+from data_prep.datasets.treesatai_ts.contract import CONTRACT, GENERA
 from data_prep.errors import DataPrepError
 from data_prep.statistics import collect, summarise, write_statistics
 from data_prep.statistics.bins import adapted_bins, fixed_bins
 from data_prep.statistics.figures import figures
 from data_prep.statistics.moments import Comoments, Moments
 from data_prep.statistics.sums import ModalitySums, count_classes
-from data_prep.treesatai_ts import CONTRACT, GENERA
 from mmae_jax import spec
 from tests.data_prep.conftest import records
 

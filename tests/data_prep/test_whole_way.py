@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from data_prep.__main__ import main
-from data_prep.manifest import read_manifest
-from mmae_jax.train.result import read_result
+from data_prep.shards.manifest import read_manifest
+from mmae_jax.weights.result import read_result
 from tests.data_prep.test_folder import write_tif
 
 ROOT = Path(__file__).parents[2]

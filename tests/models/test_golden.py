@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmae_jax import losses, torch_weights
+from mmae_jax import losses
 from mmae_jax.models.masking import SequenceMask
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.params import abstract_model, by_path
 from mmae_jax.models.patches import from_patches
 from mmae_jax.models.samples import Samples
+from mmae_jax.weights import torch_names as torch_weights
 from tests.golden_cases import CASES, GoldenCase
 
 VALUES, GRADIENTS = 1e-5, 1e-4

@@ -15,14 +15,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from mmae_jax import distributed, parallel, spec
+from mmae_jax import parallel, spec
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.pipeline import train_batches
 from mmae_jax.data.shards import open_shards
-from mmae_jax.evaluate import evaluate
+from mmae_jax.launch import cluster as distributed
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import SequenceMask, draw_masks
 from mmae_jax.models.samples import samples_from_batch
+from mmae_jax.train.evaluation import evaluate
 from mmae_jax.train.state import Program, begin_phase
 from mmae_jax.train.step import _key as random_key
 from mmae_jax.train.step import train_step

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from mmae_jax.config import experiment_from_config
-from mmae_jax.train.preemption import PREEMPTED_EXIT_CODE
+from mmae_jax.launch.signals import PREEMPTED_EXIT_CODE
 from tests import runs
 from tests.multiprocess import pair_config, processes
 

@@ -11,9 +11,9 @@ from sklearn.metrics import average_precision_score, f1_score
 from mmae_jax import parallel, spec
 from mmae_jax.data.sample import eval_sample
 from mmae_jax.data.shards import open_shards
-from mmae_jax.evaluate import evaluate
 from mmae_jax.models.params import abstract_model
 from mmae_jax.models.samples import samples_from_batch
+from mmae_jax.train.evaluation import evaluate
 from mmae_jax.train.state import Program, begin_phase, split_trained
 from tests import runs
 

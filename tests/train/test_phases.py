@@ -7,8 +7,6 @@ import pytest
 
 from mmae_jax.models.params import by_path
 from mmae_jax.train import phase as phase_module
-from mmae_jax.train.checkpoint import load_params
-from mmae_jax.train.result import read_result
 from mmae_jax.train.state import (
     TRAINED,
     Program,
@@ -20,6 +18,8 @@ from mmae_jax.train.state import (
     split_trained,
 )
 from mmae_jax.train.step import update_average
+from mmae_jax.weights.checkpoint import load_params
+from mmae_jax.weights.result import read_result
 from tests import runs
 
 PHASES = ("pretrain", "probe", "finetune")

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from mmae_jax.train.checkpoint import Checkpoints, Progress
-from mmae_jax.train.log import read_entries
-from mmae_jax.train.result import read_result
+from mmae_jax.train.monitor.log import read_entries
+from mmae_jax.weights.checkpoint import Checkpoints, Progress
+from mmae_jax.weights.result import read_result
 from tests import runs
 
 # 3 steps an epoch: the values of epochs 1, 2, … are those after steps 3, 6, …

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.manifest import read_manifest
+from data_prep.shards.manifest import read_manifest
 from tests.data_prep.conftest import records
 from tests.data_prep.flair_hub.conftest import Prepare
 from tests.data_prep.flair_hub.layout import FOLDERS, file_of, patches, rewrite, sql, table

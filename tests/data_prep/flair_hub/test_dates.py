@@ -8,10 +8,10 @@ import shutil
 import numpy as np
 import pytest
 
-from data_prep import flair_hub
-from data_prep.flair_hub_dates import date_tables
-from data_prep.flair_hub_splits import SplitChoice
-from data_prep.splits import SplitFiles
+from data_prep.datasets.flair_hub import read as flair_hub
+from data_prep.datasets.flair_hub.date_tables import date_tables
+from data_prep.datasets.flair_hub.splits import SplitChoice
+from data_prep.readers.splits import SplitFiles
 from tests.data_prep.conftest import records
 from tests.data_prep.flair_hub.layout import TABLES, area_of, file_of, patches, slow_dates, slow_pixels, sql, table
 

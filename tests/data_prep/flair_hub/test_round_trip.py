@@ -3,7 +3,7 @@
 import numpy as np
 import rasterio
 
-from data_prep.flair_hub_contract import CONTRACT
+from data_prep.datasets.flair_hub.contract import CONTRACT
 from tests.data_prep.conftest import records
 from tests.data_prep.flair_hub.layout import FOLDERS, SPLITS, file_of, patches, slow_dates, slow_pixels, sql, table
 

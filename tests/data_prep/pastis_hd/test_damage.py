@@ -10,10 +10,10 @@ import pytest
 import rasterio
 
 from data_prep.__main__ import main
+from data_prep.datasets.pastis_hd.contract import CONTRACT
+from data_prep.datasets.pastis_hd.metadata import read_patches
+from data_prep.datasets.pastis_hd.read import SERIES, read_tile, spot_path, target_path
 from data_prep.errors import TileError
-from data_prep.pastis_contract import CONTRACT
-from data_prep.pastis_hd import SERIES, read_tile, spot_path, target_path
-from data_prep.pastis_metadata import read_patches
 from mmae_jax.data import sample
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.pastis_hd.raw_files import replace, save, with_table

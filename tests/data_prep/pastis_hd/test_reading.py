@@ -12,12 +12,12 @@ import pytest
 import rasterio
 from rasterio.warp import transform as reproject
 
-from data_prep.blocks import blocks
-from data_prep.pastis_contract import CONTRACT
-from data_prep.pastis_hd import SERIES, read_tile, spot_path
-from data_prep.pastis_metadata import official_fold, read_patches
-from data_prep.records import features
-from mmae_jax.contract import read_contract
+from data_prep.datasets.pastis_hd.contract import CONTRACT
+from data_prep.datasets.pastis_hd.metadata import official_fold, read_patches
+from data_prep.datasets.pastis_hd.read import SERIES, read_tile, spot_path
+from data_prep.shards.blocks import blocks
+from data_prep.shards.records import features
+from mmae_jax.contract.comparison import read_contract
 from mmae_jax.data import crops, sample
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.tiles import Tile

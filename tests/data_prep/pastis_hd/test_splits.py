@@ -2,9 +2,9 @@
 
 import pytest
 
+from data_prep.datasets.pastis_hd.read import list_tiles, read_tile
 from data_prep.errors import DataPrepError, TileError
-from data_prep.pastis_hd import list_tiles, read_tile
-from data_prep.splits import SplitFiles
+from data_prep.readers.splits import SplitFiles
 from tests.data_prep.pastis_hd.raw_files import NAMES, replace
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import rasterio
 
 from data_prep.__main__ import main
-from data_prep.pastis_hd import spot_path
-from data_prep.pastis_metadata import read_patches
+from data_prep.datasets.pastis_hd.metadata import read_patches
+from data_prep.datasets.pastis_hd.read import spot_path
 from data_prep.synthetic.farmland import NODATA
 from tests.data_prep.pastis_hd.raw_files import NAMES, published_arrays
 

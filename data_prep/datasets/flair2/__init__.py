@@ -1,0 +1,1 @@
+"""FLAIR#2, the release of 2023."""

@@ -1,0 +1,79 @@
+"""Reads the GeoTIFFs of FLAIR-HUB and FLAIR#2 patches, and says what a record holds where there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.datasets.flair_hub.contract import FINE_SIDE
+from data_prep.readers.raw import expect, open_raster
+from data_prep.shards.records import NUM_DATE_PARTS, Record
+from mmae_jax.spec import Modality
+
+
+@dataclasses.dataclass(frozen=True)
+class Georeference:
+    """Where a patch is.
+
+    Attributes:
+      crs: WKT, empty if unknown.
+      transform: float64 `[6]`, the affine a b c d e f of the 0.2 m pixels.
+    """
+
+    crs: str
+    transform: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """One file.
+
+    Attributes:
+      pixels: `[T, bands, side, side]` as published.
+      place: where it is.
+    """
+
+    pixels: np.ndarray
+    place: Georeference
+
+
+def read_image(path: Path, bands: int, side: int, dtype: str | None) -> Image | None:
+    """Returns an image or time series, None if there is no such file.
+
+    Args:
+      path: of the file; its bands are those of the first date, then those of the second …
+      bands: of one date.
+      side: pixels per side.
+      dtype: of the values; None where the publisher does not say.
+
+    Raises:
+      TileError: the file is damaged, or not of this kind; names expected and found.
+    """
+    if not path.exists():
+        return None
+    with open_raster(path) as file:
+        expect(path, f"bands left over from dates of {bands}", 0, file.count % bands)
+        expect(path, "size", (side, side), file.shape)
+        pixels = file.read().reshape(-1, bands, side, side)
+        crs = file.crs.to_wkt() if file.crs else ""
+        transform = np.array(file.transform[:6], np.float64)
+    if dtype is not None:  # not asked of the file, which would look at each of a thousand bands
+        expect(path, "dtype", dtype, pixels.dtype.name)
+    transform[[0, 1, 3, 4]] *= side / FINE_SIDE  # the size of a pixel, not the corner
+    return Image(pixels, Georeference(crs, transform))
+
+
+def missing(modality: Modality) -> Record:
+    """Returns the fields of a modality without any acquisition."""
+    side = modality.size
+    record: Record = {
+        "pixels": np.empty((0, len(modality.bands), side, side), modality.dtype),
+        "dates": np.empty((0, NUM_DATE_PARTS), np.int16),
+    }
+    if modality.quantum is not None:
+        record["base"] = np.float32(0)
+    if modality.mask_channels:
+        record["mask"] = np.empty((0, len(modality.mask_channels), side, side), np.uint8)
+    return record

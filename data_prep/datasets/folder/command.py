@@ -1,0 +1,107 @@
+"""`python -m data_prep folder --spec=my_dataset.py --out_dir=SHARDS`: any folder of co-registered rasters."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import runpy
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.arguments import add_shard_options, path
+from data_prep.datasets.folder.description import Column, Files, Folder, Table, check
+from data_prep.datasets.folder.read import read_tile
+from data_prep.datasets.folder.snippet import config_snippet
+from data_prep.datasets.folder.tiles import list_tiles
+from data_prep.errors import DataPrepError
+from data_prep.shards.prepare import prepare
+from data_prep.shards.records import Field
+from data_prep.shards.task import Source
+from mmae_jax.spec import SpecError
+
+VARIABLE = "dataset"
+TYPICAL_DATES = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments to its parser."""
+    parser.add_argument("--spec", type=Path, required=True, help=f"Python file that sets {VARIABLE} = Folder(…)")
+    parser.add_argument("--raw_dir", type=path, help="folder below which the patterns are (default: that of --spec)")
+    parser.add_argument("--out_dir", type=path, required=True, help="new folder for the shards")
+    add_shard_options(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    folder = load(options.spec)
+    raw_dir = options.raw_dir or options.spec.parent
+    try:
+        summaries = prepare(
+            source(folder),
+            raw_dir,
+            options.out_dir,
+            num_shards=options.num_shards,
+            seed=options.seed,
+            processes=options.processes,
+            strict=options.strict,
+            beam_options=options.beam_options,
+        )
+    except DataPrepError as error:
+        raise DataPrepError(f"{options.spec}: {error}") from error
+    print("\n".join(map(str, summaries)))
+    print(config_snippet(options.out_dir))
+
+
+def load(spec: Path) -> Folder:
+    """Returns the description in a Python file.
+
+    Raises:
+      DataPrepError: the file cannot be run, sets no description, or one that cannot be right; names file and field.
+    """
+    try:
+        folder = runpy.run_path(str(spec)).get(VARIABLE)
+    except OSError as error:
+        raise DataPrepError(f"--spec: {spec} cannot be read ({error})") from error
+    except SyntaxError as error:
+        raise DataPrepError(f"{spec}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(spec)]
+        raise DataPrepError(f"{spec}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}") from error
+    if not isinstance(folder, Folder):
+        raise DataPrepError(f"{spec}: {VARIABLE}: expected a data_prep.folder.Folder, found {folder!r}")
+    try:
+        check(folder)
+    except SpecError as error:
+        raise DataPrepError(f"{spec}: {error}") from error
+    return folder
+
+
+def source(folder: Folder) -> Source:
+    """Returns what prepares the folder."""
+    tables = [each.table for each in folder.targets.values() if isinstance(each, Column)]
+    tables += [files.dates for files in folder.modalities.values() if files.dates is not None]
+    tables += [folder.splits.table] if isinstance(folder.splits, Table) else []
+    fields: dict[str, Field] = {}
+    for each in folder.targets.values():
+        target = each.target
+        if target.kind == "segment":
+            assert target.size is not None, "checked"
+            fields[target.field] = ((target.size, target.size), target.dtype)
+        else:
+            fields[target.field] = ((target.num_classes,), "float32") if target.kind == "multilabel" else ((), "int32")
+    return Source(
+        contract=folder.contract,
+        target_fields=fields,
+        record_bytes=sum(_typical_bytes(files) for files in folder.modalities.values()),
+        list_tiles=functools.partial(list_tiles, folder),
+        read_tile=functools.partial(read_tile, folder),
+        metadata_files=tuple(dict.fromkeys(tables)),
+    )
+
+
+def _typical_bytes(files: Files) -> int:
+    sensor = files.sensor
+    dates = 1 if files.date is not None or files.date_regex is not None else TYPICAL_DATES
+    return dates * len(sensor.bands) * sensor.size**2 * np.dtype(sensor.dtype).itemsize

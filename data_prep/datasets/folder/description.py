@@ -1,0 +1,217 @@
+"""What a user's Python file says about a folder of co-registered rasters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from immutabledict import immutabledict
+
+from data_prep.datasets.folder.patterns import PatternError, pattern_fields
+from mmae_jax.config import from_plain, to_plain
+from mmae_jax.spec import Dataset, Modality, SpecError, Target
+
+RESERVED = ("name", "crs", "transform", "ref_date")
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """The files of one modality.
+
+    Exactly one of `{date}` in the pattern, `date_regex`, `dates` and `date` tells when images were taken. With
+    `{date}`, there is one file per date. With `dates`, one file per tile has all dates, band by band within each date.
+    Otherwise a file has one date.
+
+    Attributes:
+      pattern: paths below the raw folder, with `{tile}`, and `{date}`, `{split}` or `*` for what else varies.
+      sensor: its contract; size, resolution, bands and dtype must be those of the files.
+      date_format: how dates are written, in the codes of `strptime`.
+      date_regex: finds the date in a file's name, by its first group.
+      dates: csv file with columns tile and date; a tile's lines are in the order of its images.
+      date: of all files.
+      masks: like `pattern`, files of the sensor's `mask_channels` (uint8, percent), each beside an image.
+      georeferenced: False where resolution and place in the files are known to be wrong; they are not checked then.
+    """
+
+    pattern: str
+    sensor: Modality
+    date_format: str = "%Y%m%d"
+    date_regex: str | None = None
+    dates: str | None = None
+    date: str | None = None
+    masks: str | None = None
+    georeferenced: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Raster:
+    """A target with a class per pixel: files like those of `Files`, with `{tile}`; the first band counts."""
+
+    pattern: str
+    target: Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A target with classes per tile: a csv file with a column tile.
+
+    Attributes:
+      table: the csv file.
+      target: `classif`: its field is the column, with names or numbers of classes. `multilabel`: each class has a
+        column of its own name with proportions, or 0 and 1.
+    """
+
+    table: str
+    target: Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Splits by a csv file with columns tile and split; tiles that it lacks are left out."""
+
+    table: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Fractions:
+    """Splits by chance.
+
+    Attributes:
+      shares: split → share of the tiles; they add up to 1.
+      seed: of the draw.
+    """
+
+    shares: Mapping[str, float]
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class InNames:
+    """Splits by `{split}` in the patterns."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder of co-registered rasters.
+
+    Attributes:
+      name: of the dataset.
+      tile_meters: side of a tile.
+      modalities: name → files. The first one's first date is the reference date.
+      splits: which tiles train, which validate and test.
+      targets: name → files or columns.
+      version: of the dataset as stored.
+      blocks: a tile is stored as `blocks²` records, for crops of large tiles.
+    """
+
+    name: str
+    tile_meters: float
+    modalities: Mapping[str, Files]
+    splits: Table | Fractions | InNames
+    targets: Mapping[str, Raster | Column] = dataclasses.field(default_factory=dict)
+    version: str = "1.0.0"
+    blocks: int = 1
+
+    @property
+    def contract(self) -> Dataset:
+        """The sensor contract."""
+        return Dataset(
+            self.name,
+            self.version,
+            float(self.tile_meters),
+            immutabledict({name: files.sensor for name, files in self.modalities.items()}),
+            immutabledict({name: source.target for name, source in self.targets.items()}),
+            self.blocks,
+        )
+
+
+def check(folder: Folder) -> None:
+    """Raises a `SpecError` at the first field that cannot be right; the message begins with its name."""
+    _expect("modalities", folder.modalities, Mapping, Files)
+    _expect("targets", folder.targets, Mapping, (Raster, Column))
+    if not isinstance(folder.splits, (Table, Fractions, InNames)):
+        raise SpecError(f"splits: expected Table, Fractions or InNames, found {folder.splits!r}")
+    if not folder.modalities:
+        raise SpecError("modalities: expected at least one, found none")
+    from_plain(Dataset, to_plain(folder.contract), "")
+    for name, files in folder.modalities.items():
+        _check_files(f"modalities.{name}", files)
+        _check_sensor(f"modalities.{name}.sensor", files.sensor, folder)
+    for name, source in folder.targets.items():
+        _check_target(f"targets.{name}", source, folder)
+    if folder.blocks < 1 or folder.contract.size_gcd % folder.blocks:
+        raise SpecError(f"blocks: expected a divisor of {folder.contract.size_gcd}, found {folder.blocks}")
+    if isinstance(folder.splits, Fractions) and abs(sum(folder.splits.shares.values()) - 1) > 1e-6:
+        raise SpecError(f"splits.shares: expected shares that add up to 1, found {dict(folder.splits.shares)}")
+
+
+def _expect(field: str, found: object, kind: type, inner: type | tuple[type, ...]) -> None:
+    kinds = inner if isinstance(inner, tuple) else (inner,)
+    names = " or ".join(each.__name__ for each in kinds)
+    if not isinstance(found, kind):
+        raise SpecError(f"{field}: expected names with {names}, found {found!r}")
+    for name, value in found.items():  # type: ignore[attr-defined]
+        if not isinstance(value, kinds):
+            raise SpecError(f"{field}.{name}: expected {names}, found {value!r}")
+
+
+def _check_files(field: str, files: Files) -> None:
+    fields = _fields(f"{field}.pattern", files.pattern, files.date_format)
+    given = [name for name in ("date_regex", "dates", "date") if getattr(files, name) is not None]
+    given += ["{date} in the pattern"] if "date" in fields else []
+    if len(given) != 1:
+        raise SpecError(
+            f"{field}: expected one of {{date}} in the pattern, date_regex, dates and date, "
+            f"found {' and '.join(given) or 'none'}"
+        )
+    if (files.masks is None) != (not files.sensor.mask_channels):
+        raise SpecError(f"{field}.masks: expected files where sensor.mask_channels names channels, and only there")
+    if files.masks is not None and _fields(f"{field}.masks", files.masks, files.date_format) != fields:
+        raise SpecError(
+            f"{field}.masks: expected the same fields as in pattern {files.pattern!r}, found {files.masks!r}"
+        )
+
+
+def _fields(field: str, pattern: str, date_format: str) -> set[str]:
+    try:
+        return pattern_fields(pattern, date_format)
+    except PatternError as error:
+        raise SpecError(f"{field}: {error}") from error
+
+
+def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
+    if not _is_numeric(sensor.dtype):
+        raise SpecError(f"{field}.dtype: expected the name of a numeric dtype, found {sensor.dtype!r}")
+    if not sensor.bands or len(set(sensor.bands)) != len(sensor.bands):
+        raise SpecError(f"{field}.bands: expected different names, found {sensor.bands!r}")
+    covered = sensor.size * sensor.ground_sample_distance
+    if abs(covered - folder.tile_meters) > sensor.ground_sample_distance / 2:
+        raise SpecError(
+            f"{field}.size: expected {folder.tile_meters / sensor.ground_sample_distance:g} pixels of "
+            f"{sensor.ground_sample_distance:g} m to cover {folder.tile_meters:g} m, found {sensor.size}"
+        )
+    if sensor.quantum is not None:
+        raise SpecError(f"{field}.quantum: expected None, values are stored as they are in the files")
+
+
+def _is_numeric(dtype: str) -> bool:
+    try:
+        return np.dtype(dtype).kind in "fiu"
+    except TypeError:
+        return False
+
+
+def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
+    target = source.target
+    kinds = ("segment",) if isinstance(source, Raster) else ("classif", "multilabel")
+    if target.kind not in kinds:
+        raise SpecError(f"{field}.target.kind: expected {' or '.join(kinds)}, found {target.kind!r}")
+    if target.field in (*RESERVED, *folder.modalities):
+        raise SpecError(
+            f"{field}.target.field: expected a name that no other part of a record has, found {target.field!r}"
+        )
+    if isinstance(source, Raster):
+        _fields(f"{field}.pattern", source.pattern, "%Y")
+        if target.size is None:
+            raise SpecError(f"{field}.target.size: expected the pixels per side, found None")

@@ -1,0 +1,78 @@
+"""A config to start from, for shards of a folder."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmae_jax.contract.comparison import read_contract
+from mmae_jax.data.records import Records
+from mmae_jax.data.shards import shard_files
+from mmae_jax.spec import Dataset, Modality
+
+LOOKED_AT = 32
+LARGEST_GRID = 16
+MOST_DATES = 16
+
+
+def config_snippet(directory: Path) -> str:
+    """Returns Python lines to put in place of dataset, inputs and targets of a config of `configs/`.
+
+    Patches make a grid of at most 16 × 16; `num_dates` is what every looked-at tile has, at most 16; `norm_fac` is near
+    the 98th percentile of the values.
+    """
+    dataset = read_contract(directory)
+    inputs = [_input(name, modality, directory, dataset) for name, modality in dataset.modalities.items()]
+    finest = min(dataset.modalities, key=lambda name: dataset.modalities[name].ground_sample_distance)
+    return "\n".join(
+        [
+            "# to put in a config, e.g. a copy of configs/treesatai_ts.py:",
+            f'config.dataset = to_plain(read_contract("{directory}"))  # of mmae_jax.contract',
+            f'config.data.dir = "{directory}"',
+            "config.inputs = dict(",
+            *(f"    {line}," for line in inputs),
+            ")",
+            f"config.targets = {tuple(dataset.targets)!r}",
+            f'config.model.update(ref_input="{finest}")',
+        ]
+    )
+
+
+def _input(name: str, modality: Modality, directory: Path, dataset: Dataset) -> str:
+    patch = next(size for size in _divisors(modality.size) if modality.size // size <= LARGEST_GRID)
+    dates, norm_fac = _looked_at(name, modality, directory, dataset)
+    fields: dict[str, Any] = {
+        "bands": [list(modality.bands)],
+        "image_size": modality.size,
+        "patch_size": patch,
+        "num_dates": min(dates, MOST_DATES),
+        "norm_fac": norm_fac,
+    }
+    return f"{name}=dict({', '.join(f'{field}={value!r}' for field, value in fields.items())})"
+
+
+def _divisors(number: int) -> list[int]:
+    return [size for size in range(1, number + 1) if number % size == 0]
+
+
+def _looked_at(name: str, modality: Modality, directory: Path, dataset: Dataset) -> tuple[int, float]:
+    """Returns the fewest dates of some records that have any, and a round number near their brightest values."""
+    records = Records(
+        str(directory),
+        shard_files(directory)["train"],
+        dataset,
+        {"name": True, name: {"pixels": True, "dates": True}},
+    )
+    chosen = np.unique(np.linspace(0, len(records) - 1, LOOKED_AT).round().astype(int))
+    series = [pixels for index in chosen if len(pixels := records[int(index)][name]["pixels"])]
+    if not series:
+        return 1, 1.0
+    bright = [float(np.nanpercentile(np.abs(pixels.astype(np.float32)), 98)) for pixels in series]
+    largest = max(bright)
+    if not largest > 0:
+        return min(map(len, series)), 1.0
+    digit = 10.0 ** math.floor(math.log10(largest))
+    return min(map(len, series)), round(largest / digit) * digit

@@ -1,0 +1,1 @@
+"""PASTIS-HD, PASTIS-R and PASTIS."""

@@ -1,0 +1,109 @@
+"""`metadata.geojson` of PASTIS, PASTIS-R and PASTIS-HD: folds, acquisition dates and outline of each patch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.errors import DataPrepError, TileError
+from data_prep.readers import dates
+
+FILE = "metadata.geojson"
+NUM_FOLDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Patch:
+    """What the metadata tell about one patch, as published; checked when the patch is read.
+
+    Attributes:
+      name: number of the patch.
+      properties: of its GeoJSON feature; None where a split file lists a patch that the metadata lack.
+      geometry: its outline in Lambert-93.
+    """
+
+    name: str
+    properties: Mapping[str, Any] | None
+    geometry: Any
+
+    def dates(self, table: str, raw_dir: Path) -> np.ndarray:
+        """Returns the dates `[T, 3]` int16 of property `table`, e.g. `dates-S2`, in the order of the array's T axis.
+
+        Raises:
+          TileError: there is no such patch or table, or a date cannot be read.
+        """
+        where = f"{raw_dir / FILE}: patch {self.name}: {table}"
+        if self.properties is None or self.properties.get(table) is None:
+            raise TileError(f"{where}: not found")
+        try:
+            return dates.from_table(self.properties[table], first=0)
+        except ValueError as error:
+            raise TileError(f"{where}: {error}") from error
+
+    def transform(self, side: int, raw_dir: Path) -> np.ndarray:
+        """Returns the affine a b c d e f, float64 `[6]`, from column and row of `side × side` pixels to Lambert-93.
+
+        The outline is a square of the UTM grid, thus turned by up to 45° in Lambert-93; its first corner is not fixed.
+
+        Raises:
+          TileError: the outline is absent or not a polygon.
+        """
+        try:
+            rings = np.array(self.geometry["coordinates"], np.float64).reshape(-1, 2)
+            x, y = rings.T
+            north_west, north_east, south_west = (
+                rings[(y - x).argmax()],
+                rings[(x + y).argmax()],
+                rings[(x + y).argmin()],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise TileError(f"{raw_dir / FILE}: patch {self.name}: geometry: expected one polygon") from error
+        (a, d), (b, e) = (north_east - north_west) / side, (south_west - north_west) / side
+        return np.array([a, b, north_west[0], d, e, north_west[1]])
+
+
+def read_patches(raw_dir: Path) -> dict[str, Patch]:
+    """Returns all patches by number.
+
+    Raises:
+      DataPrepError: the file is absent or damaged, or lists a patch twice.
+    """
+    path = raw_dir / FILE
+    try:
+        features = json.loads(path.read_text(encoding="utf-8"))["features"]
+        found = [_patch(feature) for feature in features]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataPrepError(f"{path}: expected a GeoJSON file of patches, cannot be read ({error!r})") from error
+    patches = {patch.name: patch for patch in found}
+    if len(patches) < len(found):
+        raise DataPrepError(f"{path}: expected each patch once, found {len(found)} entries of {len(patches)} patches")
+    return patches
+
+
+def _patch(feature: Mapping[str, Any]) -> Patch:
+    # the number is a property: the feature's own id counts lines in the release of PASTIS without Sentinel-1
+    return Patch(str(int(feature["properties"]["ID_PATCH"])), feature["properties"], feature["geometry"])
+
+
+def official_fold(patches: Iterable[Patch], fold: int, raw_dir: Path) -> dict[str, list[Patch]]:
+    """Returns the published cross-validation: fold 1 trains on parts 1, 2, 3, validates on 4, tests on 5, and so on.
+
+    Raises:
+      DataPrepError: a patch does not tell its part.
+    """
+    parts = ["train", "train", "train", "val", "test"]
+    split_of = {(fold - 1 + index) % NUM_FOLDS + 1: split for index, split in enumerate(parts)}
+    splits: dict[str, list[Patch]] = {split: [] for split in parts}
+    for patch in patches:
+        part = (patch.properties or {}).get("Fold")
+        if part not in split_of:
+            raise DataPrepError(
+                f"{raw_dir / FILE}: patch {patch.name}: Fold: expected 1 to {NUM_FOLDS}, found {part!r}"
+            )
+        splits[split_of[part]].append(patch)
+    return splits

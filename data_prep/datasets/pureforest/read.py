@@ -1,0 +1,159 @@
+"""PureForest: forest patches of 50 m in France with one kind of tree each, an aerial image and a lidar point cloud.
+
+Published layout (IGNF/PureForest on Hugging Face, Etalab-2.0; Gaydon and Roche 2024, arXiv 2404.12064), unzipped:
+`imagery/{split}/*.tiff` and `lidar/{split}/*.laz`, named `{SPLIT}-{Species}-C{class}-{forest}_{a}_{b}`, and
+`metadata/PureForest-patches.csv`. Point clouds become height models on the way, see `data_prep.height_model`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.datasets.pureforest.contract import CLASSES, CONTRACT, SPECIES, UNKNOWN_DATE
+from data_prep.datasets.pureforest.height_model import Square, read_points, surface_and_terrain
+from data_prep.errors import DataPrepError, TileError
+from data_prep.readers.elevation import quantised
+from data_prep.readers.raw import expect, open_raster
+from data_prep.readers.splits import SPLITS, read_rows
+from data_prep.shards.records import Record
+from data_prep.shards.task import Source
+
+TABLE = "metadata/PureForest-patches.csv"
+_NAME = re.compile(r"(?:TRAIN|VAL|TEST)-(?P<patch>(?P<species>[A-Za-z_]+)-C(?P<index>\d+)-\w+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """One patch.
+
+    Attributes:
+      split: train, val or test; the folder of its files.
+      name: of its files, without ending.
+    """
+
+    split: str
+    name: str
+
+    @property
+    def parts(self) -> re.Match[str]:
+        """What the name tells: groups `patch`, `species` and `index` (of the class)."""
+        match = _NAME.fullmatch(self.name)
+        if not match or int(match["index"]) >= len(CLASSES):
+            raise TileError(
+                f"{self.name}: expected a name SPLIT-Species-Cclass-forest_a_b with a class below {len(CLASSES)}"
+            )
+        return match
+
+
+def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
+    """Returns the patches of each split of which there is an image, by name.
+
+    Where `TABLE` is there, split and class of each patch must be those it lists.
+
+    Raises:
+      DataPrepError: there are no images, or the table contradicts them.
+    """
+    found = {
+        split: sorted(path.stem for path in (raw_dir / "imagery" / split).glob("*.tiff"))
+        for split in SPLITS
+        if (raw_dir / "imagery" / split).is_dir()
+    }
+    tiles = {split: [Tile(split, name) for name in names] for split, names in found.items() if names}
+    if not tiles:
+        raise DataPrepError(
+            f"{raw_dir / 'imagery'}: expected images {{train,val,test}}/*.tiff, found none; unzip data/imagery-*.zip "
+            "and data/lidar-*.zip of Hugging Face IGNF/PureForest there"
+        )
+    table = raw_dir / TABLE
+    if table.exists():
+        _check_table(table, tiles)
+    return tiles
+
+
+def _check_table(path: Path, tiles: Mapping[str, list[Tile]]) -> None:
+    listed = {row["patch_id"]: row for row in read_rows(path, "patch_id", "split", "class_index")}
+    matches = {split: [_NAME.fullmatch(tile.name) for tile in members] for split, members in tiles.items()}
+    for split, members in matches.items():
+        for match in filter(None, members):  # others are reported when they are read
+            patch = match["patch"]
+            if patch not in listed:
+                raise DataPrepError(f"{path}: expected a line for {patch}, found none")
+            for column, expected in (("split", split), ("class_index", match["index"])):
+                if (found := listed[patch][column]) != expected:
+                    raise DataPrepError(
+                        f"{path}: {patch}: {column}: expected {expected} as in the file's name, found {found}"
+                    )
+    present = sum(map(len, tiles.values()))
+    if present < len(listed):
+        print(f"{path}: {present} of the {len(listed)} patches listed are in imagery/", file=sys.stderr)
+
+
+def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
+    """Returns the record of a patch, and 0: nothing is dropped.
+
+    The height model is missing where there is no point cloud, or no ground in it.
+
+    Raises:
+      TileError: a file is absent, damaged or not as published; names file, property, expected and found.
+    """
+    parts = tile.parts
+    record = _read_aerial(raw_dir / "imagery" / tile.split / f"{tile.name}.tiff")
+    west, north = record["transform"][2], record["transform"][5]
+    record["height"] = _read_height(raw_dir / "lidar" / tile.split / f"{tile.name}.laz", west, north)
+    species = {name: index for index, name in enumerate(SPECIES)}.get(
+        parts["species"], CONTRACT.targets["species"].missing_value
+    )
+    record |= {
+        "name": parts["patch"],
+        "ref_date": np.array(UNKNOWN_DATE, np.int16),
+        "tree_class": np.int32(parts["index"]),
+        "species": np.int32(species),
+    }
+    return record, 0
+
+
+def _read_aerial(path: Path) -> Record:
+    modality = CONTRACT.modalities["aerial"]
+    with open_raster(path) as file:
+        expect(path, "bands", len(modality.bands), file.count)
+        expect(path, "size", (modality.size, modality.size), file.shape)
+        expect(path, "dtype", modality.dtype, file.dtypes[0])
+        if all(file.descriptions):
+            expect(path, "band descriptions", ("Infrared", "Red", "Green", "Blue"), file.descriptions)
+        return {
+            "aerial": {"pixels": file.read()[None], "dates": np.array([UNKNOWN_DATE], np.int16)},
+            "crs": file.crs.to_wkt() if file.crs else "",
+            "transform": np.array(file.transform[:6], np.float64),
+        }
+
+
+def _read_height(path: Path, west: float, north: float) -> Record:
+    modality = CONTRACT.modalities["height"]
+    assert modality.quantum is not None, "heights are stored in centimetres"
+    side = modality.size
+    square = Square(west, north, modality.ground_sample_distance, side)
+    try:
+        heights = surface_and_terrain(read_points(path), square) if path.exists() else None
+        if heights is not None:
+            quanta, base = quantised(heights, modality.quantum)
+            return {"pixels": quanta[None], "dates": np.array([UNKNOWN_DATE], np.int16), "base": base}
+    except ValueError as error:
+        raise TileError(f"{path}: {error}") from error
+    pixels = np.empty((0, len(modality.bands), side, side), modality.dtype)
+    return {"pixels": pixels, "dates": np.empty((0, 3), np.int16), "base": np.float32(0)}
+
+
+SOURCE = Source(
+    contract=CONTRACT,
+    target_fields={"tree_class": ((), "int32"), "species": ((), "int32")},
+    record_bytes=300_000,
+    list_tiles=list_tiles,
+    read_tile=read_tile,
+    metadata_files=(TABLE,),
+)

@@ -1,0 +1,1 @@
+"""TreeSatAI-Time-Series."""

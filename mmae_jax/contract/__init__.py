@@ -1,0 +1,1 @@
+"""What sensors promise, and the format of a record."""

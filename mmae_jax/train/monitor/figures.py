@@ -1,0 +1,62 @@
+"""Figures of a phase, from its state to PNG files and TensorBoard."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+from mmae_jax import losses, parallel, report
+from mmae_jax.data.pipeline import eval_batches
+from mmae_jax.data.shards import Shards
+from mmae_jax.models.patches import from_patches, mask_per_band
+from mmae_jax.spec import Experiment
+from mmae_jax.train.evaluation import Evaluation
+from mmae_jax.train.monitor.log import RunLog
+from mmae_jax.train.state import Program, TrainState
+from mmae_jax.train.step import reconstruct_step
+
+
+def write_reconstructions(
+    program: Program,
+    state: TrainState,
+    shards: Shards,
+    split: str,
+    mesh: jax.sharding.Mesh,
+    log: RunLog,
+    folder: epath.Path,
+) -> None:
+    """Draws what the model makes of the first sample of `split`, one figure a modality."""
+    experiment = program.experiment
+    batch_size = experiment.phase(program.phase).batch_size
+    rows = parallel.process_rows(batch_size, mesh)
+    with eval_batches(experiment, batch_size, (split,), shards, rows=rows) as batches:
+        outputs = reconstruct_step(program, state, parallel.to_devices(next(batches), mesh))
+    samples, patches, masked = jax.tree.map(lambda array: array[:1], parallel.to_hosts(outputs, mesh))
+    for name, modality in experiment.inputs.items():
+        normalised = experiment.loss.endswith("_norm")
+        target = losses.reconstruction_target(samples.pixels[name], modality, normalised=normalised)
+        per_band = mask_per_band(masked[name], modality)[:, :, :, None]
+        spread = np.broadcast_to(per_band, patches[name].shape)
+        images = report.Reconstruction(
+            bands=modality.band_names,
+            labels=tuple(f"{year} day {day}" for year, day, _ in samples.dates[name][0]),
+            input=samples.pixels[name][0],
+            masked=np.asarray(from_patches(jnp.asarray(spread), modality.patch_size))[0],
+            reconstruction=np.asarray(from_patches(patches[name], modality.patch_size))[0],
+            target=np.asarray(from_patches(target, modality.patch_size))[0],
+            valid=samples.pixels_valid[name][0],
+        )
+        figure = report.reconstruction(name, images, max_rows=experiment.logging.images)
+        log.image(int(state.step), f"{split}/{name}", report.to_rgb(figure))
+        if jax.process_index() == 0:
+            report.save_png(figure, folder / f"reconstruction_{name}.png")
+
+
+def write_scores(experiment: Experiment, phase: str, evaluation: Evaluation, folder: epath.Path) -> None:
+    """Draws scores per class and the confusion of every target."""
+    for name, scores in evaluation.scores.items():
+        classes, title = experiment.dataset.targets[name].classes, f"{name}, {phase}"
+        report.save_png(report.class_scores(title, scores, classes, "f1"), folder / f"{name}_classes.png")
+        report.save_png(report.confusion(title, scores, classes), folder / f"{name}_confusion.png")

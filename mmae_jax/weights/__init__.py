@@ -1,0 +1,1 @@
+"""Weights: checkpoints, other sources of parameters, PyTorch names, export."""

@@ -1,0 +1,80 @@
+"""Differences between contracts that are accepted knowingly (`data.allow`)."""
+
+import dataclasses
+import sys
+
+import pytest
+from absl import flags
+from immutabledict import immutabledict
+from ml_collections import config_flags
+
+from configs import treesatai_ts
+from data_prep.datasets.treesatai_ts.contract import CONTRACT
+from mmae_jax import config, spec
+from mmae_jax.contract import comparison as contract
+from mmae_jax.weights import checkpoint
+
+
+@pytest.fixture(autouse=True)
+def warn_again():
+    contract.warn_once.cache_clear()
+
+
+def changed(**fields):
+    s2 = dataclasses.replace(CONTRACT.modalities["s2"], **fields)
+    return dataclasses.replace(CONTRACT, modalities=CONTRACT.modalities | {"s2": s2})
+
+
+def test_an_allowed_field_may_differ_and_is_warned_of_once(caplog):
+    for _ in range(3):
+        contract.check_contract(CONTRACT, changed(scale=1.0), "folder", ("modalities.s2.scale",))
+    expected = "folder: accepted by data.allow: modalities.s2.scale: expected 0.0001, found 1.0"
+    assert [record.getMessage() for record in caplog.records] == [expected]
+
+
+def test_the_other_fields_stop_with_both_values():
+    with pytest.raises(contract.ContractError) as error:
+        contract.check_contract(CONTRACT, changed(scale=1.0, unit="radiance"), "folder", ("modalities.s2.scale",))
+    assert "modalities.s2.unit: expected 'surface reflectance', found 'radiance'" in str(error.value)
+    assert "scale" not in str(error.value)
+
+
+def test_a_name_allows_no_field_that_begins_with_it():
+    with pytest.raises(contract.ContractError, match=r"modalities\.s2\.scale"):
+        contract.check_contract(CONTRACT, changed(scale=1.0), "folder", ("modalities.s2",))
+
+
+@pytest.mark.parametrize(
+    "name", ["modalities.s2.scales", "modalities", "versions", "values.s2", "values.s2.", "s2.scale", "version.x", ""]
+)
+def test_a_name_that_can_be_no_field_is_refused(name):
+    with pytest.raises(spec.SpecError, match=r"data\.allow: expected fields of the sensor contract"):
+        contract.check_contract(CONTRACT, CONTRACT, "folder", (name,))
+
+
+def test_a_modality_or_target_that_one_side_lacks_is_allowed_by_its_name():
+    modalities = {name: modality for name, modality in CONTRACT.modalities.items() if name != "s1_des"}
+    fewer = dataclasses.replace(CONTRACT, modalities=immutabledict(modalities))
+    contract.check_contract(fewer, CONTRACT, "folder", ("modalities.s1_des",))
+    with pytest.raises(contract.ContractError, match=r"modalities\.s1_des: expected 'nothing'"):
+        contract.check_contract(fewer, CONTRACT, "folder")
+
+
+def test_checkpoints_of_another_contract_are_used_only_where_it_is_allowed(monkeypatch):
+    began = config.experiment_from_config(treesatai_ts.get_config("runlocal"))
+    monkeypatch.setattr(checkpoint, "open_experiment", lambda _: began)
+    other = dataclasses.replace(began, dataset=changed(scale=1.0))
+    with pytest.raises(checkpoint.CheckpointError, match=r"dataset\.modalities\.s2\.scale: expected 1.0, found 0.0001"):
+        checkpoint.check_same_experiment("folder", other, "pretrain", trains=True)
+    data = dataclasses.replace(began.data, allow=("modalities.s2.scale",))
+    checkpoint.check_same_experiment("folder", dataclasses.replace(other, data=data), "pretrain", trains=True)
+
+
+def test_the_command_line_sets_it(monkeypatch):
+    values = flags.FlagValues()
+    holder = config_flags.DEFINE_config_file("config", lock_config=True, flag_values=values)
+    allow = ("modalities.s2.scale", "values.s2.B04")
+    command = ["program", f"--config={treesatai_ts.__file__}:runlocal", f"--config.data.allow={allow}"]
+    monkeypatch.setattr(sys, "argv", command)  # where ml_collections looks for fields
+    values(command)
+    assert config.experiment_from_config(holder.value).data.allow == allow
