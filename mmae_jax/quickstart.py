@@ -24,13 +24,13 @@ from mmae_jax import report
 from mmae_jax.command_line import parse_flags
 from mmae_jax.config import experiment_from_config
 from mmae_jax.data.shards import open_shards
-from mmae_jax.export import export
 from mmae_jax.launch.signals import INTERRUPTED_EXIT_CODE, Preempted
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train.divergence import DivergedError
 from mmae_jax.train.loop import run
 from mmae_jax.train.monitor.log import show_messages
 from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights.export import export
 from mmae_jax.weights.result import read_result
 
 _CONFIG = config_flags.DEFINE_config_file(

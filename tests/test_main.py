@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from mmae_jax import export
 from mmae_jax import main as command
+from mmae_jax.weights.export import state_dict
 from tests import runs
 
 
@@ -78,7 +78,7 @@ def test_a_workdir_may_be_relative(scripted, synthetic_shards, tmp_path, monkeyp
     assert runs.main("run", *arguments) == ""
     assert (tmp_path / "run" / "pretrain" / "result.json").exists()
     assert runs.main("run", *arguments[:1], "--config.phases=('probe',)") == ""
-    _, experiment = export.state_dict("run")
+    _, experiment = state_dict("run")
     assert experiment.phases == ("probe",)
 
 

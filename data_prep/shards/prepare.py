@@ -22,7 +22,7 @@ from data_prep.shards.records import features
 from data_prep.shards.storage import check_reachable, file_names
 from data_prep.shards.task import ShardReport, ShardTask, Source, Tile
 from data_prep.shards.workers import run_tasks
-from mmae_jax.contract.comparison import write_contract
+from mmae_jax.contract import write_contract
 
 SHARD_BYTES = 256 * 2**20
 """Default size of a shard: large enough for sequential reads, small enough to restart or copy one."""

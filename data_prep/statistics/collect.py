@@ -18,7 +18,7 @@ from data_prep.errors import DataPrepError
 from data_prep.statistics.bins import LOOKED_AT, adapted_bins, fixed_bins
 from data_prep.statistics.moments import Bins
 from data_prep.statistics.sums import TileSums, present_values
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from mmae_jax.data.records import Record, Records, ShardFile
 from mmae_jax.data.shards import shard_files
 from mmae_jax.spec import Dataset

@@ -1,54 +1,21 @@
-"""The sensor contract on disk, and its comparison wherever data meets a model (SPEC §9)."""
+"""Comparing sensor contracts wherever data meet a model (SPEC §9)."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from absl import logging
-from etils import epath
 
-from mmae_jax.config import from_plain, to_plain
+from mmae_jax.config import to_plain
+from mmae_jax.contract.file import ContractError
 from mmae_jax.spec import Dataset, Modality, SpecError, Target
 
-CONTRACT_FILE = "sensor_contract.json"
 VALUES = "values"
 """First part of the names by which `data.allow` accepts findings about values: `values.<input>.<band>`."""
-
-
-class ContractError(SpecError):
-    """Data and model disagree about a sensor, or the data carry no contract."""
-
-
-def write_contract(dataset: Dataset, directory: epath.PathLike) -> None:
-    """Writes `dataset` as JSON beside the shards in `directory`."""
-    text = json.dumps(to_plain(dataset), indent=2, ensure_ascii=False)
-    (epath.Path(directory) / CONTRACT_FILE).write_text(text + "\n")
-
-
-def read_contract(directory: epath.PathLike) -> Dataset:
-    """Returns the contract of the shards in `directory`.
-
-    Raises:
-      ContractError: there is none, or a field is absent, unknown or of another type.
-    """
-    path = epath.Path(directory) / CONTRACT_FILE
-    if not path.exists():
-        raise ContractError(
-            f"{path}: not found; shards without a sensor contract are refused, write them with `python -m data_prep`"
-        )
-    try:
-        plain = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ContractError(f"{path}: not valid JSON ({error})") from error
-    try:
-        return from_plain(Dataset, plain, "")
-    except SpecError as error:
-        raise ContractError(f"{path}: {error}") from error
 
 
 def differences(expected: Any, found: Any, path: str = "") -> list[str]:

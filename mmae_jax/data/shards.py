@@ -9,8 +9,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
-from mmae_jax import spec
-from mmae_jax.contract import comparison as contract
+from mmae_jax import contract, spec
 from mmae_jax.data import crops
 from mmae_jax.data.records import DataError, Records, ShardFile
 from mmae_jax.data.tiles import Tiles

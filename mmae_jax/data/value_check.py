@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from mmae_jax import spec
-from mmae_jax.contract.comparison import VALUES, ContractError, warn_once
+from mmae_jax.contract import VALUES, ContractError, warn_once
 from mmae_jax.data import dates
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.sample import eval_sample

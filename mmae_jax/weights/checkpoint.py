@@ -16,7 +16,7 @@ from etils import epath
 from flax import nnx
 
 from mmae_jax import config, parallel
-from mmae_jax.contract.comparison import differences, refused
+from mmae_jax.contract import differences, refused
 from mmae_jax.models.params import abstract_model
 from mmae_jax.spec import PHASES, Experiment, SpecError
 from mmae_jax.train.state import Program, TrainState, abstract_state, named, unnamed

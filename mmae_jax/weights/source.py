@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from mmae_jax import parallel
 from mmae_jax.config import experiment_from_config
-from mmae_jax.contract.comparison import check_contract
+from mmae_jax.contract import check_contract
 from mmae_jax.models.params import abstract_model, by_path, from_paths
 from mmae_jax.spec import PHASES, Experiment, SpecError
 from mmae_jax.weights import torch_names as torch_weights

@@ -8,11 +8,10 @@ import pytest
 from immutabledict import immutabledict
 
 from configs import treesatai_ts
-from mmae_jax import spec
+from mmae_jax import contract, spec
 from mmae_jax.bench import data
 from mmae_jax.bench.__main__ import main
 from mmae_jax.bench.sources import LongerRecords, RawTiles
-from mmae_jax.contract import comparison as contract
 from mmae_jax.data.shards import open_shards
 
 CONFIG = f"{treesatai_ts.__file__}:runlocal"

@@ -10,8 +10,7 @@ from ml_collections import config_flags
 
 from configs import treesatai_ts
 from data_prep.datasets.treesatai_ts.contract import CONTRACT
-from mmae_jax import config, spec
-from mmae_jax.contract import comparison as contract
+from mmae_jax import config, contract, spec
 from mmae_jax.weights import checkpoint
 
 

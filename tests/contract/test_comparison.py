@@ -10,9 +10,9 @@ from immutabledict import immutabledict
 from safetensors.numpy import save_file
 
 from data_prep.datasets.treesatai_ts.contract import CONTRACT
-from mmae_jax import config, export
-from mmae_jax.contract import comparison as contract
-from mmae_jax.contract.comparison import ContractError, check_contract, differences, read_contract, write_contract
+from mmae_jax import config, contract
+from mmae_jax.contract import ContractError, check_contract, differences, read_contract, write_contract
+from mmae_jax.weights.export import export, state_dict
 from mmae_jax.weights.source import load_initial
 from tests import runs
 
@@ -130,7 +130,7 @@ def test_weights_of_another_contract_are_refused(tiny_experiment, finished_run, 
     source = finished_run
     if kind == "safetensors":
         source = tmp_path / "weights.safetensors"
-        export.export(finished_run, source)
+        export(finished_run, source)
     started = dataclasses.replace(other_scale(tiny_experiment), init_from=str(source))
     with pytest.raises(ContractError, match=r"modalities\.s2\.scale: expected 1.0, found 0.0001") as error:
         load_initial(started, runs.one_device())
@@ -148,7 +148,7 @@ def test_continuing_with_another_contract_is_refused(tiny_experiment, finished_r
 
 
 def test_weights_without_contract_are_taken_at_their_word(tiny_experiment, finished_run, tmp_path):
-    tensors, _ = export.state_dict(finished_run)
+    tensors, _ = state_dict(finished_run)
     save_file(tensors, tmp_path / "bare.safetensors")
     started = dataclasses.replace(tiny_experiment, init_from=str(tmp_path / "bare.safetensors"))
     assert jax.tree.leaves(load_initial(started, runs.one_device()))
@@ -168,5 +168,5 @@ def test_contract_is_carried_in_config_checkpoint_and_export(tiny_experiment, fi
     assert config.to_plain(tiny_experiment)["dataset"] == plain
     root = json.loads((finished_run / "probe" / "checkpoints" / "metadata" / "_ROOT_METADATA").read_text())
     assert root["custom_metadata"]["experiment"]["dataset"] == plain
-    _, exported = export.state_dict(finished_run)
+    _, exported = state_dict(finished_run)
     assert exported.dataset == CONTRACT

@@ -13,8 +13,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from immutabledict import immutabledict
 
 from data_prep.shards.records import features
-from mmae_jax import spec
-from mmae_jax.contract import comparison as contract
+from mmae_jax import contract, spec
 
 CLASSES = ("oak", "beech", "pine")
 DATASET = spec.Dataset(

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from immutabledict import immutabledict
 
-from mmae_jax import spec
-from mmae_jax.contract import comparison as contract
+from mmae_jax import contract, spec
 from mmae_jax.data import shards
 from mmae_jax.data.records import DataError
 from tests.data import example_dataset as example

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from immutabledict import immutabledict
 
-from mmae_jax import spec
-from mmae_jax.contract import comparison as contract
+from mmae_jax import contract, spec
 from mmae_jax.data import shards, value_check
 from tests import runs
 from tests.data import example_dataset as example

@@ -18,7 +18,7 @@ from data_prep.datasets.flair2.patches import VALIDATION_DOMAINS
 from data_prep.datasets.flair_hub.classes import COSIA, FLAIR2_TO_COSIA
 from data_prep.datasets.flair_hub.contract import CONTRACT_FLAIR2
 from mmae_jax.config import experiment_from_config
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from mmae_jax.data.sample import eval_sample
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.conftest import records

@@ -15,7 +15,7 @@ from configs import treesatai_ts
 from data_prep.__main__ import main
 from mmae_jax import config
 from mmae_jax.config import to_plain
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.pipeline import train_dataset
 from mmae_jax.data.shards import open_shards

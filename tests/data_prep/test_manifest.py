@@ -9,7 +9,7 @@ import google_crc32c
 import pytest
 
 from data_prep.__main__ import main
-from mmae_jax.contract.comparison import CONTRACT_FILE
+from mmae_jax.contract import CONTRACT_FILE
 
 SHARD = "treesatai_ts-train.array_record-00001-of-00002"
 SPLITS = ("train", "val", "test")

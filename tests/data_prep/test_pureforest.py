@@ -21,7 +21,7 @@ from data_prep.datasets.pureforest.contract import CLASSES, CONTRACT, SPECIES
 from data_prep.datasets.pureforest.height_model import GROUND, NOISE, Points, Square, surface_and_terrain
 from data_prep.errors import DataPrepError, TileError
 from mmae_jax import config
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from mmae_jax.data import sample
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.conftest import records

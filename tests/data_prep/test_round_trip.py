@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from data_prep.datasets.treesatai_ts.contract import CONTRACT, GENERA
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from tests.data_prep.conftest import records, rows
 
 SERIES = {"s2": "sen-2", "s1_asc": "sen-1-asc", "s1_des": "sen-1-des"}

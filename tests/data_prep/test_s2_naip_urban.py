@@ -22,7 +22,7 @@ from data_prep.datasets.s2_naip_urban import read as s2_naip_urban
 from data_prep.datasets.s2_naip_urban.contract import CONTRACT, CONTRACT_WITH_LANDSAT
 from data_prep.errors import TileError
 from mmae_jax import config
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from mmae_jax.data import crops, sample
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.tiles import Tile

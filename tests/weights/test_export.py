@@ -1,6 +1,7 @@
 """Weights with PyTorch names: the whole table, both ways without a changed byte, and errors that list names."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from mmae_jax.models.params import by_path
 from mmae_jax.spec import SpecError
 from mmae_jax.train import loop
 from mmae_jax.train.state import averaged_params
+from mmae_jax.weights import export as exporting
 from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights.export import state_dict
 from mmae_jax.weights.source import load_initial
 from tests import runs
 
@@ -57,7 +60,7 @@ def test_values_are_those_of_the_chosen_checkpoint(tiny_experiment, finished_run
 def test_file_carries_the_experiment(tiny_experiment, weights):
     with safe_open(weights, framework="numpy") as file:
         metadata = file.metadata()
-    assert experiment_from_config(export.json.loads(metadata["experiment"])) == tiny_experiment
+    assert experiment_from_config(json.loads(metadata["experiment"])) == tiny_experiment
 
 
 def test_round_trip_changes_no_byte(tiny_experiment, weights):
@@ -69,9 +72,9 @@ def test_round_trip_through_a_run_changes_no_byte(scripted, synthetic_shards, we
     experiment = runs.tiny(synthetic_shards, phases=("finetune",), finetune__epochs=1, init_from=str(weights))
     scripted.setattr(runs, "BIAS", ("heads", "treesat_mlc_thresh", "pool", "query"))
     runs.run(experiment, tmp_path / "run")
-    found, _ = export.state_dict(tmp_path / "run", averaged=True)
+    found, _ = state_dict(tmp_path / "run", averaged=True)
     assert_same_tensors(found, load_file(weights))
-    found, _ = export.state_dict(tmp_path / "run", averaged=False)
+    found, _ = state_dict(tmp_path / "run", averaged=False)
     query = "heads.treesat_mlc_thresh.reduce.query"
     np.testing.assert_allclose(found.pop(query), load_file(weights)[query] + 3, rtol=1e-6)
 
@@ -175,7 +178,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(finished_run, tmp_path, cap
 
 
 def test_export_is_complete_or_absent(finished_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "save_safetensors", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(exporting, "save_safetensors", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        export.export(finished_run, tmp_path / "weights.safetensors")
+        exporting.export(finished_run, tmp_path / "weights.safetensors")
     assert not (tmp_path / "weights.safetensors").exists()

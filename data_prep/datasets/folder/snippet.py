@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from mmae_jax.data.records import Records
 from mmae_jax.data.shards import shard_files
 from mmae_jax.spec import Dataset, Modality

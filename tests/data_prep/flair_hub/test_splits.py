@@ -6,7 +6,7 @@ import pytest
 
 from data_prep.datasets.flair_hub.contract import CONTRACT, CONTRACT_FLAIR2
 from data_prep.synthetic.geopackage import square, write_table
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from tests.data_prep.conftest import records
 from tests.data_prep.flair_hub.layout import SPLITS, patches
 

@@ -17,7 +17,7 @@ from data_prep.datasets.pastis_hd.metadata import official_fold, read_patches
 from data_prep.datasets.pastis_hd.read import SERIES, read_tile, spot_path
 from data_prep.shards.blocks import blocks
 from data_prep.shards.records import features
-from mmae_jax.contract.comparison import read_contract
+from mmae_jax.contract import read_contract
 from mmae_jax.data import crops, sample
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.tiles import Tile

@@ -1,0 +1,73 @@
+"""Writing the weights of a run with PyTorch names, for every other framework."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from absl import logging
+from etils import epath
+from safetensors.numpy import save as save_safetensors
+
+from mmae_jax import config, parallel
+from mmae_jax.models.params import by_path
+from mmae_jax.spec import PHASES, Experiment, Mesh, SpecError
+from mmae_jax.weights import torch_names
+from mmae_jax.weights.checkpoint import load_params, open_experiment
+from mmae_jax.weights.result import read_result
+
+
+def export(
+    workdir: epath.PathLike, out: epath.PathLike, phase: str | None = None, averaged: bool | None = None
+) -> None:
+    """Writes the chosen checkpoint of a finished phase to `out`, atomically.
+
+    Args:
+      workdir: folder of the run.
+      out: file that ends in `.safetensors` or `.pt`.
+      phase: the last finished phase if None.
+      averaged: write the moving average of the weights; as the phase was scored if None.
+
+    Raises:
+      SpecError: no such phase is finished, or `out` has another ending.
+    """
+    out = epath.Path(out)
+    if out.suffix not in (".safetensors", ".pt"):
+        raise SpecError(f"--out: expected a file that ends in .safetensors or .pt, found {out}")
+    tensors, experiment = state_dict(workdir, phase, averaged)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(f"{out.name}.tmp")
+    if out.suffix == ".pt":
+        _save_torch(tensors, beside)
+    else:
+        metadata = {"format": "pt", "experiment": json.dumps(config.to_plain(experiment))}
+        beside.write_bytes(save_safetensors(tensors, metadata))
+    beside.replace(out)
+    logging.info("wrote %d tensors, %d parameters to %s", len(tensors), sum(t.size for t in tensors.values()), out)
+
+
+def state_dict(
+    workdir: epath.PathLike, phase: str | None = None, averaged: bool | None = None
+) -> tuple[dict[str, np.ndarray], Experiment]:
+    """Returns PyTorch name → float32 array of a finished phase, and its experiment; arguments as of `export`."""
+    workdir = epath.Path(workdir)
+    phases = PHASES if phase is None else (phase,)
+    result = next((found for name in reversed(phases) if (found := read_result(workdir, name)) is not None), None)
+    if result is None:
+        raise SpecError(f"{workdir}: expected a finished phase ({' or '.join(phases)}), found none")
+    checkpoints = workdir / result.phase / "checkpoints"
+    experiment = open_experiment(checkpoints)
+    averaged = result.averaged if averaged is None else averaged
+    params = load_params(checkpoints, result.step, experiment, parallel.make_mesh(Mesh()), averaged=averaged)
+    arrays = {path: np.asarray(array) for path, array in by_path(params).items()}
+    return torch_names.to_state_dict(arrays, experiment), experiment
+
+
+def _save_torch(tensors: dict[str, np.ndarray], file: epath.Path) -> None:
+    try:
+        import torch
+    except ImportError as error:
+        raise SpecError(
+            "--out: a .pt file needs PyTorch, `pip install 'mmae_jax[torch]'`, or write .safetensors"
+        ) from error
+    torch.save({name: torch.from_numpy(array.copy()) for name, array in tensors.items()}, file)
