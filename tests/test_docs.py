@@ -1,0 +1,147 @@
+"""Pages for readers hold true: their commands run, links and citations lead somewhere, tables name what there is."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from data_prep import __main__ as data_prep
+from mmae_jax.config import METRICS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN, NOT_RUN, RUN_ELSEWHERE = "run", "not run", "run elsewhere"
+FENCE = re.compile(
+    r"(?:^<!-- (?P<mark>[^:\n]*?)(?:: (?P<note>.*?))? -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+)
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: in which language, and whether it runs."""
+
+    page: Path
+    language: str
+    text: str
+    mark: str
+    note: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    for found in FENCE.finditer(page.read_text()):
+        yield Block(page, found["language"], found["text"], found["mark"] or "", found["note"] or "")
+
+
+ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+def name_of(page: Path) -> str:
+    return page.stem
+
+
+# ---------------------------------------------------------------------------------------------------- commands
+
+
+@pytest.mark.parametrize("block", [block for block in ALL_BLOCKS if block.language in ("sh", "python")], ids=repr)
+def test_every_block_of_commands_runs_or_says_why_not(block):
+    assert block.mark in (RUN, NOT_RUN, RUN_ELSEWHERE), f"{block.page.name}: a block without a mark: {block.text}"
+    if block.mark == NOT_RUN:
+        assert block.note, "why not"
+    if block.mark == RUN_ELSEWHERE:
+        assert (ROOT / block.note).is_file()
+
+
+def test_every_fence_is_recognised():
+    for page in PAGES:
+        assert len(re.findall(r"^```", page.read_text(), re.M)) == 2 * len(list(blocks(page)))
+
+
+# ------------------------------------------------------------------------------------- links, citations, tables
+
+
+def anchors(page: Path) -> set[str]:
+    """Returns the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        place, _, anchor = link.partition("#")
+        target = (page.parent / place).resolve() if place else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_readme_is_short_and_leads_to_every_page():
+    text = PAGES[0].read_text()
+    assert len(text.splitlines()) <= 150
+    for page in PAGES[1:]:
+        assert f"(docs/{page.name}" in text
+
+
+CITATION = re.compile(r"docs/(\w+)\.md(?:, (decisions?) (\d+)|((?:,? (?:and )?§[\d.]+(?:–\d+)?)+))?")
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """Yields name and text of every file of code that git knows."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.splitlines():
+        if name.endswith((".py", ".cfg", ".toml", ".sh", ".yaml", ".sbatch")):
+            yield name, (ROOT / name).read_text()
+
+
+@functools.cache
+def sections(page: str) -> frozenset[str]:
+    """Returns the numbers of headings (`## 8. …`), of their lists (`8.2`), and of decisions (`decision 4`)."""
+    found, chapter = set(), ""
+    for line in (ROOT / "docs" / f"{page}.md").read_text().splitlines():
+        if heading := re.match(r"## (?:(\d+)\. )?", line):
+            chapter = heading[1] or ""
+            found |= {chapter}
+        elif item := re.match(r"(\d+)\. ", line):
+            found |= {f"{chapter}.{item[1]}" if chapter else f"decision {item[1]}"}
+    return frozenset(found)
+
+
+def test_citations_in_the_code_resolve():
+    wrong = []
+    for name, text in sources():
+        for page, _, decision, numbers in CITATION.findall(text):
+            cited = [f"decision {decision}"] if decision else re.findall(r"\d[\d.]*\d|\d", numbers)
+            if not (ROOT / "docs" / f"{page}.md").is_file():
+                wrong.append(f"{name}: docs/{page}.md")
+            else:
+                wrong += [f"{name}: docs/{page}.md {number}" for number in set(cited) - sections(page)]
+    assert not wrong
+
+
+def test_the_tables_name_all_datasets_configs_and_scores():
+    rows = [line for line in (ROOT / "docs" / "data.md").read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if "configs/" in row]
+    prepared = {re.match(r"`(\w+)", row[1])[1] for row in cells}
+    assert prepared == set(data_prep.SOURCES)
+    configs = {re.search(r"configs/(\w+)\.py", row[3])[1] for row in cells}
+    assert configs == {file.stem for file in (ROOT / "configs").glob("*.py")} - {"__init__", "common", "quickstart"}
+    commands = next(a for a in data_prep._parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    for row in cells:
+        command = re.match(r"`(\w+)", row[1])[1]
+        options = set(re.findall(r"--\w+", f"{row[1]} {row[2]}"))
+        own = {action.dest for action in commands[command]._actions} - data_prep.PREPARE_OPTIONS - {"help"}
+        assert options <= {f"--{name}" for name in own}
+        assert {
+            option for row in cells if f"`{command}" in row[1] for option in re.findall(r"--\w+", " ".join(row[1:3]))
+        } == {f"--{name}" for name in own}
+    evaluation = (ROOT / "docs" / "evaluation.md").read_text()
+    for kind, metrics in METRICS.items():
+        row = next(line for line in evaluation.splitlines() if line.startswith(f"| `{kind}`"))
+        assert all(f"`{metric}`" in row for metric in metrics)
