@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 
 from data_prep.__main__ import main
 from tests.data_prep.conftest import records
-
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
 
 
 @pytest.mark.parametrize(

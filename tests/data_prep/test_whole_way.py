@@ -13,9 +13,9 @@ import pytest
 from data_prep.__main__ import main
 from data_prep.shards.manifest import read_manifest
 from mmae_jax.weights.result import read_result
-from tests.data_prep.test_folder import write_tif
+from tests.data_prep.datasets.folder.test_folder import write_tif
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 SMALL = "tests/data_prep/small_config.py"
 FEW_DATES = ("--s2_dates=8", "--s1_dates=4")
 FLAIR = ("flair_hub", "--tiles=6", *FEW_DATES)
