@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from data_prep.arguments import add_shard_options, path, positive
-from data_prep.datasets.flair2 import read as flair2
-from data_prep.datasets.flair2 import synthetic as synthetic_flair2
-from data_prep.datasets.flair_hub import read as flair_hub
-from data_prep.datasets.flair_hub import synthetic as synthetic_flair_hub
+from data_prep.datasets import registry
 from data_prep.datasets.folder import command as folder_command
-from data_prep.datasets.pastis_hd import read as pastis_hd
-from data_prep.datasets.pastis_hd import synthetic as synthetic_pastis_hd
-from data_prep.datasets.pureforest import read as pureforest
-from data_prep.datasets.pureforest import synthetic as synthetic_pureforest
-from data_prep.datasets.s2_naip_urban import read as s2_naip_urban
-from data_prep.datasets.s2_naip_urban import synthetic as synthetic_s2_naip_urban
-from data_prep.datasets.treesatai_ts import read as treesatai_ts
-from data_prep.datasets.treesatai_ts import synthetic as synthetic_treesatai_ts
 from data_prep.shards.prepare import prepare
-from data_prep.shards.task import Source
 from data_prep.shards.verify import verify
 from data_prep.statistics import band_groups
 from data_prep.statistics import command as statistics_command
@@ -36,52 +23,14 @@ COMMANDS = {
 }
 """Name → module with `add_arguments`, and what it does."""
 PREPARE_OPTIONS = frozenset(("raw_dir", "out_dir", "num_shards", "seed", "processes", "beam_options", "strict", "run"))
-"""Of every dataset; all others are a dataset's own."""
-
-
-class SourceOptions(Protocol):
-    """A dataset with options of its own: its module."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Adds the options."""
-
-    def source(self, options: argparse.Namespace) -> Source:
-        """Returns what they choose."""
-
-
-class Synthetic(Protocol):
-    """Writes made-up raw data in the layout of one dataset: a module of `data_prep.synthetic`."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Adds options of its own, keyword arguments of `write`."""
-
-    @property
-    def write(self) -> Callable[..., None]:
-        """Writes `tiles` made-up tiles of `seed` to the new folder `out_dir`."""
-
-
-SOURCES: Mapping[str, Source | SourceOptions] = {
-    "flair2": flair2.SOURCE,
-    "flair_hub": flair_hub,
-    "pastis_hd": pastis_hd,
-    "pureforest": pureforest.SOURCE,
-    "s2_naip_urban": s2_naip_urban,
-    "treesatai_ts": treesatai_ts,
-}
-SYNTHETIC: Mapping[str, Synthetic] = {
-    "flair2": synthetic_flair2,
-    "flair_hub": synthetic_flair_hub,
-    "pastis_hd": synthetic_pastis_hd,
-    "pureforest": synthetic_pureforest,
-    "s2_naip_urban": synthetic_s2_naip_urban,
-    "treesatai_ts": synthetic_treesatai_ts,
-}
+"""Options that every dataset has; all others are a dataset's own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code: 0, 1 (data or files), 2 (usage) or 130 (interrupted)."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser(given).parse_args(given)
     except SystemExit as usage:
         return int(usage.code or 0)
     try:
@@ -95,11 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Returns the parser of a command line; of the datasets, only those that `arguments` name are imported."""
     parser = argparse.ArgumentParser(prog="python -m data_prep", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name in SOURCES:
-        _add_prepare(commands.add_parser(name, help=f"prepare {name}", allow_abbrev=False), name)
+    for name in registry.DATASETS:
+        prepare_parser = commands.add_parser(name, help=f"prepare {name}", allow_abbrev=False)
+        if name in arguments:
+            _add_prepare(prepare_parser, name)
     check = commands.add_parser("verify", help="check shards against their manifest", allow_abbrev=False)
     check.add_argument("directory", type=path, metavar="DIR", help="folder of shards")
     check.add_argument("--processes", type=positive, default=1, help="local worker processes")
@@ -108,8 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         module.add_arguments(commands.add_parser(name, help=text, allow_abbrev=False))
     synthetic = commands.add_parser("synthetic", help="write raw data of a made-up landscape", allow_abbrev=False)
     datasets = synthetic.add_subparsers(required=True, metavar="dataset")
-    for name in SYNTHETIC:
-        _add_synthetic(datasets.add_parser(name, help=f"in the layout of {name}", allow_abbrev=False), name)
+    for name in registry.DATASETS:
+        synthetic_parser = datasets.add_parser(name, help=f"in the layout of {name}", allow_abbrev=False)
+        if name in arguments:
+            _add_synthetic(synthetic_parser, name)
     return parser
 
 
@@ -117,16 +71,13 @@ def _add_prepare(parser: argparse.ArgumentParser, dataset: str) -> None:
     parser.add_argument("--raw_dir", type=path, required=True, help="folder of the published files")
     parser.add_argument("--out_dir", type=path, required=True, help="new folder for the shards")
     add_shard_options(parser)
-    source = SOURCES[dataset]
-    if not isinstance(source, Source):
-        source.add_arguments(parser)
+    registry.reader(dataset).add_arguments(parser)
     parser.set_defaults(run=lambda options: _prepare(dataset, options))
 
 
 def _prepare(dataset: str, options: argparse.Namespace) -> None:
-    source = SOURCES[dataset]
     summaries = prepare(
-        source if isinstance(source, Source) else source.source(options),
+        registry.reader(dataset).source(options),
         options.raw_dir,
         options.out_dir,
         num_shards=options.num_shards,
@@ -141,14 +92,13 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
 
 def _add_synthetic(parser: argparse.ArgumentParser, dataset: str) -> None:
     parser.add_argument("--out_dir", type=path, required=True, help="new folder for the raw files")
-    parser.add_argument("--tiles", type=positive, default=240, help="in all splits together")
-    parser.add_argument("--seed", type=int, default=0, help="of the landscape")
-    SYNTHETIC[dataset].add_arguments(parser)
-    parser.set_defaults(run=lambda options: _synthetic(dataset, options))
-
-
-def _synthetic(dataset: str, options: argparse.Namespace) -> None:
-    SYNTHETIC[dataset].write(**{name: value for name, value in vars(options).items() if name != "run"})
+    parser.add_argument("--tiles", type=positive, default=240, help="number of tiles in all splits together")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the landscape")
+    writer = registry.writer(dataset)
+    writer.add_arguments(parser)
+    parser.set_defaults(
+        run=lambda options: writer.write(**{name: value for name, value in vars(options).items() if name != "run"})
+    )
 
 
 if __name__ == "__main__":

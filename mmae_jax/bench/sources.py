@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +14,6 @@ from mmae_jax.data import crops
 from mmae_jax.data.records import Record, Records
 from mmae_jax.data.tiles import Tile
 from mmae_jax.spec import Dataset, SpecError
-
-if TYPE_CHECKING:
-    from data_prep.shards.task import Source
 
 
 class TimedRecords(Sequence[Record]):
@@ -72,30 +67,6 @@ class LongerRecords(Sequence[Record]):
         return value if part == "base" else np.concatenate([value] * self._times)
 
 
-def published_source(dataset: str, raw_dir: Path, options: str) -> Source:
-    """Returns a dataset as `data_prep` reads it.
-
-    Args:
-      dataset: its name there.
-      raw_dir: the published files.
-      options: of the dataset, as on the command line of data_prep, e.g. `--fold=1`.
-
-    Raises:
-      SpecError: data_prep knows no such dataset.
-    """
-    from data_prep.__main__ import SOURCES  # only here: training needs no readers of raw files
-    from data_prep.shards.task import Source
-
-    chosen = SOURCES.get(dataset)
-    if chosen is None:
-        raise SpecError(f"--raw_dir: expected a dataset of data_prep ({', '.join(SOURCES)}), found {dataset}")
-    if isinstance(chosen, Source):
-        return chosen
-    parser = argparse.ArgumentParser(prog="--raw_options", allow_abbrev=False)
-    chosen.add_arguments(parser)
-    return chosen.source(parser.parse_args(shlex.split(options), argparse.Namespace(raw_dir=raw_dir)))
-
-
 @dataclasses.dataclass(frozen=True)
 class RawTile:
     """A tile read from the published files; like `Tile`."""
@@ -126,7 +97,9 @@ class RawTiles(Sequence[RawTile]):
         Raises:
           SpecError: data_prep knows no such dataset, or its files are not in `raw_dir`.
         """
-        self._raw_dir, self._source = raw_dir, published_source(dataset.name, raw_dir, options)
+        from data_prep.datasets.registry import open_source  # only here: training needs no readers of raw files
+
+        self._raw_dir, self._source = raw_dir, open_source("--raw_dir", dataset.name, raw_dir, options)
         self._dataset = dataclasses.replace(dataset, blocks=1)
         listed = self._source.list_tiles(raw_dir)
         self._tiles = [tile for split in splits for tile in listed.get(split, ())]

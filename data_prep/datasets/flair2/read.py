@@ -12,13 +12,15 @@ centre, as in FLAIR-HUB; the 40 × 40 of the release's own baseline show 300 m a
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 
+from data_prep.datasets.flair2.classes import TO_COSIA
 from data_prep.datasets.flair2.contract import CONTRACT
 from data_prep.datasets.flair2.patches import Patch, list_tiles
-from data_prep.datasets.flair_hub.classes import FLAIR2_TO_COSIA, UNDEFINED
+from data_prep.datasets.flair_hub.classes import UNDEFINED
 from data_prep.datasets.flair_hub.contract import FINE_SIDE
 from data_prep.datasets.flair_hub.rasters import missing, read_image
 from data_prep.errors import TileError
@@ -65,10 +67,10 @@ def _read_labels(path: Path) -> np.ndarray:
     if image is None:
         return np.full((FINE_SIDE, FINE_SIDE), UNDEFINED, np.uint8)
     expect(path, "bands", 1, len(image.pixels))
-    labels, largest = image.pixels[0, 0], len(FLAIR2_TO_COSIA)
+    labels, largest = image.pixels[0, 0], len(TO_COSIA)
     if labels.min() < 1 or labels.max() > largest:
         raise TileError(f"{path}: expected classes 1 to {largest}, found {labels.min()} to {labels.max()}")
-    return FLAIR2_TO_COSIA[labels - 1]
+    return TO_COSIA[labels - 1]
 
 
 def _read_s2(raw_dir: Path, patch: Patch) -> Record:
@@ -112,11 +114,17 @@ def _cut(path: Path, patch: Patch, acquisitions: int, channels: int) -> np.ndarr
     return np.array(part)
 
 
-SOURCE = Source(
-    contract=CONTRACT,
-    target_fields={"cosia": ((FINE_SIDE, FINE_SIDE), "uint8")},
-    record_bytes=1_300_000,
-    list_tiles=list_tiles,
-    read_tile=read_tile,
-    metadata_files=("*.json",),
-)
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Adds the options that only this dataset has: none."""
+
+
+def source(_options: argparse.Namespace) -> Source:
+    """Returns how to read the dataset."""
+    return Source(
+        contract=CONTRACT,
+        target_fields={"cosia": ((FINE_SIDE, FINE_SIDE), "uint8")},
+        record_bytes=1_300_000,
+        list_tiles=list_tiles,
+        read_tile=read_tile,
+        metadata_files=("*.json",),
+    )

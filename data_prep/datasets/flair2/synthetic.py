@@ -16,8 +16,8 @@ import rasterio
 from tqdm import tqdm
 
 from data_prep.arguments import positive
+from data_prep.datasets.flair2.classes import TO_COSIA
 from data_prep.datasets.flair2.patches import CENTROIDS, METADATA, Patch
-from data_prep.datasets.flair_hub.classes import FLAIR2_TO_COSIA
 from data_prep.datasets.flair_hub.contract import PATCH_METERS
 from data_prep.errors import DataPrepError
 from data_prep.shards.output import refuse_existing
@@ -125,7 +125,7 @@ def _write_patch(folder: Path, area: _Area, patch: Patch, rng: np.random.Generat
     height = (5 * (scene.heights[:1] - scene.heights[1:])).clip(0, 255)
     image = np.concatenate([countryside.photograph(rng, scene), height]).astype(np.uint8)
     _write_raster(patch.path(folder, 0, "img", f"IMG_{patch.number}.tif"), image, corner)
-    labels = (np.argsort(FLAIR2_TO_COSIA) + 1).astype(np.uint8)[scene.cover]
+    labels = (np.argsort(TO_COSIA) + 1).astype(np.uint8)[scene.cover]
     _write_raster(patch.path(folder, 1, "msk", f"MSK_{patch.number}.tif"), labels[None], corner)
     data, mask = countryside.observe_optical(rng, scene, area.days)
     first = [middle - countryside.CELLS // 2 for middle in patch.centroid]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 COSIA = {
     "building": "#ce7079",
     "greenhouse": "#b9e2d4",
@@ -30,9 +28,6 @@ COSIA_IGNORED = (15, 16, 17, UNDEFINED)
 
 FLAIR2_IGNORED = (1, 2, 7, *COSIA_IGNORED)
 """In FLAIR#2 greenhouse, swimming pool and snow are not counted either; ids stay those of `COSIA`."""
-
-FLAIR2_TO_COSIA = np.array([0, 4, 3, 5, 6, 13, 12, 14, 11, 8, 9, 10, 2, 7, 15, 17, 16, 1, 18], np.uint8)
-"""Id in `COSIA` of the native FLAIR#2 labels 1 to 19, by class name."""
 
 LPIS = {
     "grasses": "#92d050",

@@ -7,6 +7,7 @@ Published layout (IGNF/PureForest on Hugging Face, Etalab-2.0; Gaydon and Roche 
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import re
 import sys
@@ -149,11 +150,17 @@ def _read_height(path: Path, west: float, north: float) -> Record:
     return {"pixels": pixels, "dates": np.empty((0, 3), np.int16), "base": np.float32(0)}
 
 
-SOURCE = Source(
-    contract=CONTRACT,
-    target_fields={"tree_class": ((), "int32"), "species": ((), "int32")},
-    record_bytes=300_000,
-    list_tiles=list_tiles,
-    read_tile=read_tile,
-    metadata_files=(TABLE,),
-)
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Adds the options that only this dataset has: none."""
+
+
+def source(_options: argparse.Namespace) -> Source:
+    """Returns how to read the dataset."""
+    return Source(
+        contract=CONTRACT,
+        target_fields={"tree_class": ((), "int32"), "species": ((), "int32")},
+        record_bytes=300_000,
+        list_tiles=list_tiles,
+        read_tile=read_tile,
+        metadata_files=(TABLE,),
+    )

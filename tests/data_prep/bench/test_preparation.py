@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mmae_jax.bench import preparation
+from data_prep.bench import preparation
 from mmae_jax.bench.__main__ import main
 
 

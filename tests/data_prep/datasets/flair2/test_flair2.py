@@ -14,8 +14,9 @@ import rasterio
 from configs import flair2 as config_flair2
 from data_prep.__main__ import main
 from data_prep.datasets.flair2 import read as flair2
+from data_prep.datasets.flair2.classes import TO_COSIA
 from data_prep.datasets.flair2.patches import VALIDATION_DOMAINS
-from data_prep.datasets.flair_hub.classes import COSIA, FLAIR2_TO_COSIA
+from data_prep.datasets.flair_hub.classes import COSIA
 from data_prep.datasets.flair_hub.contract import CONTRACT_FLAIR2
 from mmae_jax.config import experiment_from_config
 from mmae_jax.contract import read_contract
@@ -128,7 +129,7 @@ def test_the_contract_has_the_classes_of_flair_hub(published, prepare, tmp_path)
     assert contract == flair2.CONTRACT
     assert contract.targets["cosia"] == CONTRACT_FLAIR2.targets["cosia"]
     assert contract.modalities["aerial"].bands == CONTRACT_FLAIR2.modalities["aerial"].bands
-    assert sorted(FLAIR2_TO_COSIA) == list(range(19))
+    assert sorted(TO_COSIA) == list(range(19))
 
 
 @pytest.mark.parametrize("argument", ["native", "native_runlocal"])
