@@ -56,6 +56,7 @@ def experiment(dataset: Dataset, target: str | None = None, monitor: str | None 
         peak_tflops=config_dict.placeholder(float),
     )
     config.profile = ()
+    config.compilation_cache = config_dict.placeholder(str)
     return config
 
 

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 from safetensors import safe_open
@@ -60,6 +59,11 @@ class Paths:
         return self.workdir / "shards"
 
     @property
+    def compiled(self) -> Path:
+        """Compiled programs."""
+        return self.workdir / "compilation_cache"
+
+    @property
     def pretrained(self) -> Path:
         """Run of all phases."""
         return self.workdir / "pretrained"
@@ -93,9 +97,11 @@ def quickstart(experiment: Experiment, workdir: Path, tiles: int) -> str:
       DivergedError: a loss is not finite.
     """
     paths = Paths(workdir)
-    _use_compilation_cache(workdir / "compiled")
     _make_shards(paths, tiles)
-    experiment = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, dir=str(paths.shards)))
+    # One folder for both runs: the second finetuning is the same program as the first.
+    cache = experiment.compilation_cache or str(paths.compiled)
+    data = dataclasses.replace(experiment.data, dir=str(paths.shards))
+    experiment = dataclasses.replace(experiment, data=data, compilation_cache=cache)
     shards = open_shards(experiment)
     found = shards.num_tiles(("train", "val", "test"))
     if found != tiles:
@@ -116,11 +122,6 @@ def quickstart(experiment: Experiment, workdir: Path, tiles: int) -> str:
 
 def _announce(stage: int, what: str) -> None:
     logging.info("[%d/4] %s", stage, what)
-
-
-def _use_compilation_cache(folder: Path) -> None:
-    """Compiled once: the second finetuning is the same program as the first, and so is a run that goes on."""
-    jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _make_shards(paths: Paths, tiles: int) -> None:

@@ -369,6 +369,8 @@ class Experiment:
       init_from: workdir or weights to start from.
       profile: `(first, count)`: `count` training steps of the first phase run, from its step `first` on, are traced;
         none if empty.
+      compilation_cache: folder in which compiled programs are kept, seen by all processes; that of
+        `JAX_COMPILATION_CACHE_DIR` if None, else `compilation_cache` in the workdir.
     """
 
     seed: int
@@ -388,6 +390,7 @@ class Experiment:
     logging: Logging
     init_from: str | None = None
     profile: tuple[int, ...] = ()
+    compilation_cache: str | None = None
 
     def phase(self, name: str) -> Phase:
         """Returns the settings of the phase called `name`."""

@@ -12,6 +12,7 @@ from flax import nnx
 from jax.experimental import multihost_utils
 
 from mmae_jax import parallel
+from mmae_jax.compilation_cache import kept_programs
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.value_check import check_first_values
 from mmae_jax.spec import PHASES, Experiment
@@ -25,11 +26,17 @@ from mmae_jax.weights.source import load_initial
 def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     """Runs the phases of `experiment` that `workdir` does not hold finished; continues an interrupted one.
 
+    Compiled programs are kept, see `kept_programs`.
+
     Raises:
       SpecError: configuration, contract, mesh or workdir do not fit; before the first step.
       DivergedError: a loss is not finite.
     """
-    workdir = epath.Path(workdir)
+    with kept_programs(experiment, workdir):
+        _run(experiment, epath.Path(workdir))
+
+
+def _run(experiment: Experiment, workdir: epath.Path) -> None:
     mesh = parallel.make_mesh(experiment.mesh)
     shards = open_shards(experiment)
     for phase in experiment.phases:

@@ -26,7 +26,7 @@ policies = ocp.training.preservation_policies
 # What may change between an interrupted run and its continuation: it moves or watches the computation, not more.
 FREE_FIELDS = (
     *("data.dir", "data.workers", "data.prefetch", "data.allow"),
-    *("model.remat", "mesh", "logging", "phases", "profile"),
+    *("model.remat", "mesh", "logging", "phases", "profile", "compilation_cache"),
 )
 PACKAGES = ("mmae_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain")
 
