@@ -16,6 +16,9 @@ from mmae_jax.config import from_plain, to_plain
 from mmae_jax.spec import SpecError
 
 MANIFEST_FILE = "manifest.json"
+FORMAT_VERSION = 1
+"""Version of what is in the file; manifests older than versions are read, too: they hold the same fields."""
+_VERSION_KEY = "format_version"
 _OWN_CHECKSUM = "sha256"
 _CHUNK = 1 << 20
 
@@ -25,11 +28,11 @@ class Shard:
     """One shard file.
 
     Attributes:
-      split: its split.
-      tiles: raw tiles in it.
-      records: their records; more than tiles where the contract has blocks.
-      bytes: size of the file.
-      crc32c: of the file, 8 hexadecimal digits.
+      split: name of the split that the shard is part of.
+      tiles: number of raw tiles in the shard.
+      records: number of records in the shard; more than tiles where the contract divides tiles into blocks.
+      bytes: size of the file, in bytes.
+      crc32c: checksum of the file, 8 hexadecimal digits.
     """
 
     split: str
@@ -44,16 +47,16 @@ class Manifest:
     """What is in a folder of shards, and how it came about.
 
     Attributes:
-      dataset: name of the dataset.
-      dataset_version: version in its contract.
-      builder_version: version of this package.
-      settings: what was chosen: seed, strictness, the dataset's own options.
+      dataset: the dataset's name.
+      dataset_version: the version that its sensor contract states.
+      builder_version: version of the package mmae_jax that wrote the shards.
+      settings: seed, strictness and the dataset's own options, as chosen on the command line.
       sources: raw file that lists or describes the tiles → SHA-256.
       shards: file name → shard.
       metadata: every other file of the folder → SHA-256.
-      skipped: one message per tile that could not be used.
+      skipped: one message for each tile that could not be used.
       dropped_dates: split → acquisitions left out of its tiles because a value was damaged.
-      missing: split → modality → its tiles that have no acquisition of it.
+      missing: split → modality → number of tiles of the split that have no acquisition of the modality.
     """
 
     dataset: str
@@ -84,8 +87,8 @@ def crc32c(path: Path) -> str:
 
 
 def to_text(manifest: Manifest) -> str:
-    """Returns the manifest as JSON with a checksum of its own."""
-    plain = to_plain(manifest)
+    """Returns the manifest as JSON with the version of its format and a checksum of its own."""
+    plain = {_VERSION_KEY: FORMAT_VERSION} | to_plain(manifest)
     return json.dumps(plain | {_OWN_CHECKSUM: _checksum(plain)}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -93,7 +96,8 @@ def read_manifest(directory: Path) -> Manifest:
     """Returns the manifest of the shards in `directory`.
 
     Raises:
-      DataPrepError: there is none, a field is absent, unknown or of another type, or it was edited.
+      DataPrepError: there is none, it was edited, a field is absent, unknown or of another type, or a newer version of
+        this program wrote it.
     """
     path = directory / MANIFEST_FILE
     try:
@@ -104,14 +108,24 @@ def read_manifest(directory: Path) -> Manifest:
         raise DataPrepError(f"{path}: cannot be read ({error})") from error
     if not isinstance(plain, dict):
         raise DataPrepError(f"{path}: expected a JSON object, found {type(plain).__name__}")
+    _check_version(path, plain.get(_VERSION_KEY, FORMAT_VERSION))
     expected = plain.pop(_OWN_CHECKSUM, "nothing")
+    fields = {name: value for name, value in plain.items() if name != _VERSION_KEY}
     try:
-        manifest: Manifest = from_plain(Manifest, plain, "")
+        manifest: Manifest = from_plain(Manifest, fields, "")
     except SpecError as error:
         raise DataPrepError(f"{path}: {error}") from error
     if (found := _checksum(plain)) != expected:
         raise DataPrepError(f"{path}: was edited: expected checksum {expected}, found {found}")
     return manifest
+
+
+def _check_version(path: Path, found: object) -> None:
+    if found != FORMAT_VERSION:
+        raise DataPrepError(
+            f"{path}: {_VERSION_KEY}: expected {FORMAT_VERSION}, found {found!r}; read these shards with the "
+            "version of mmae_jax that wrote them, or prepare them again"
+        )
 
 
 def _checksum(plain: dict[str, Any]) -> str:

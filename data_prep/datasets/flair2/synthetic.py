@@ -7,21 +7,17 @@ import dataclasses
 import datetime
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
-from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.datasets.flair2.classes import TO_COSIA
 from data_prep.datasets.flair2.patches import CENTROIDS, METADATA, Patch
 from data_prep.datasets.flair_hub.contract import PATCH_METERS
-from data_prep.errors import DataPrepError
-from data_prep.shards.output import refuse_existing
-from data_prep.synthetic import countryside
+from data_prep.synthetic import countryside, frame
 
 _AREAS = (("D012_2019", "Z1_NN"), ("D004_2021", "Z17_AA"), ("D015_2020", "Z3_AA"))
 """One of train, validation and test."""
@@ -75,26 +71,20 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int) -> None:
     Raises:
       DataPrepError: `out_dir` exists already, or there are too few patches for three splits.
     """
-    if tiles < 3:
-        raise DataPrepError(f"--tiles: expected at least 3, one a split, found {tiles}")
-    refuse_existing(out_dir)
-    folder = out_dir.with_name(out_dir.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    areas = [_area(seed, number, math.ceil(tiles / 3), s2_dates) for number in range(3)]
-    centroids: dict[str, list[int]] = {}
-    metadata: dict[str, dict[str, Any]] = {}
-    for number in tqdm(range(tiles), unit="tile"):
-        area = areas[number % 3]
-        patch = area.patch(number // 3, number + 1)
-        _write_patch(folder, area, patch, np.random.default_rng([seed, 1, number]))
-        centroids[f"IMG_{patch.number}.tif"] = list(patch.centroid)
-        metadata[f"IMG_{patch.number}"] = _metadata(area, number)
-    for area in areas:
-        _write_series(folder, area)
-    (folder / CENTROIDS[0]).write_text(json.dumps(centroids))
-    (folder / METADATA).write_text(json.dumps(metadata))
-    folder.rename(out_dir)
+    with frame.new_folder(out_dir, tiles) as folder:
+        areas = [_area(seed, number, math.ceil(tiles / 3), s2_dates) for number in range(3)]
+        centroids: dict[str, list[int]] = {}
+        metadata: dict[str, dict[str, Any]] = {}
+        for number in frame.progress(range(tiles)):
+            area = areas[number % 3]
+            patch = area.patch(number // 3, number + 1)
+            _write_patch(folder, area, patch, np.random.default_rng([seed, 1, number]))
+            centroids[f"IMG_{patch.number}.tif"] = list(patch.centroid)
+            metadata[f"IMG_{patch.number}"] = _metadata(area, number)
+        for area in areas:
+            _write_series(folder, area)
+        (folder / CENTROIDS[0]).write_text(json.dumps(centroids))
+        (folder / METADATA).write_text(json.dumps(metadata))
 
 
 def _area(seed: int, number: int, patches: int, s2_dates: int) -> _Area:

@@ -7,22 +7,18 @@ import dataclasses
 import datetime
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.datasets.flair_hub.contract import PATCH_METERS
 from data_prep.datasets.flair_hub.date_tables import DAY_TABLES, SERIES_TABLES, table_path
 from data_prep.datasets.flair_hub.read import FOLDERS, MASK_FOLDER, TARGET_FOLDERS
 from data_prep.datasets.flair_hub.splits import Patch
-from data_prep.errors import DataPrepError
-from data_prep.shards.output import refuse_existing
-from data_prep.synthetic import countryside
+from data_prep.synthetic import countryside, frame
 from data_prep.synthetic.geopackage import square, write_table
 
 CRS = "EPSG:2154"
@@ -81,18 +77,13 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int, s1_dates: int)
     Raises:
       DataPrepError: `out_dir` exists already, there are too few patches for three splits, or pyogrio is not installed.
     """
-    if tiles < 3:
-        raise DataPrepError(f"--tiles: expected at least 3, one a split, found {tiles}")
-    refuse_existing(out_dir)
-    folder = out_dir.with_name(out_dir.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    areas = [_area(seed, number, s2_dates, s1_dates) for number in range(max(3, math.ceil(tiles / 4)))]
-    patches = [areas[number % len(areas)].patch(number // len(areas)) for number in range(tiles)]
-    for number, patch in enumerate(tqdm(patches, unit="tile")):
-        _write_patch(folder, areas[number % len(areas)], patch, number, seed)
-    _write_tables(folder, areas, patches)
-    _write_splits(folder, areas, patches)
-    folder.rename(out_dir)
+    with frame.new_folder(out_dir, tiles) as folder:
+        areas = [_area(seed, number, s2_dates, s1_dates) for number in range(max(3, math.ceil(tiles / 4)))]
+        patches = [areas[number % len(areas)].patch(number // len(areas)) for number in range(tiles)]
+        for number, patch in enumerate(frame.progress(patches)):
+            _write_patch(folder, areas[number % len(areas)], patch, number, seed)
+        _write_tables(folder, areas, patches)
+        _write_splits(folder, areas, patches)
 
 
 def _area(seed: int, number: int, s2_dates: int, s1_dates: int) -> _Area:
@@ -165,14 +156,13 @@ def _numbered(year: int, days: np.ndarray) -> str:
 
 
 def _write_splits(folder: Path, areas: Sequence[_Area], patches: Sequence[Patch]) -> None:
-    held_out = max(1, round(len(areas) / 6))
-    members: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for number, patch in enumerate(patches):
-        from_end = len(areas) - 1 - number % len(areas)
-        members["test" if from_end < held_out else "val" if from_end < 2 * held_out else "train"].append(patch.name)
-    for split, names in members.items():
-        (folder / f"{split}.csv").write_text("\n".join(["patch_id", *names]) + "\n")
-        (folder / f"{split}_flair2.csv").write_text("\n".join(["patch_id", *names[::2]]) + "\n")
+    named = [(number % len(areas), patch.name) for number, patch in enumerate(patches)]
+    members = {
+        split: [name for area, name in named if area in chosen]
+        for split, chosen in frame.split(range(len(areas))).items()
+    }
+    frame.write_names(folder, "patch_id", members)
+    frame.write_names(folder, "patch_id", {f"{split}_flair2": names[::2] for split, names in members.items()})
     official = {"train": "train", "val": "valid", "test": "test"}
     rows = [(name, official[split]) for split, names in members.items() for name in names]
     columns = {"patch_id": [name for name, _ in rows]}

@@ -6,23 +6,19 @@ Every array has its published size, 35 MB a tile with the published number of da
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.datasets.pastis_hd.metadata import FILE, NUM_FOLDS, Patch
 from data_prep.datasets.pastis_hd.read import SERIES, spot_path, target_path
-from data_prep.errors import DataPrepError
-from data_prep.shards.output import refuse_existing
+from data_prep.synthetic import frame
 from data_prep.synthetic.farmland import NODATA, SIDE, Farmland, observe_optical, observe_radar, photograph, sow
 
 SENTINEL2_TILES = ("t30uxv", "t31tfj", "t31tfm", "t32ulu")
@@ -57,30 +53,17 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int, s1_dates: int)
     Raises:
       DataPrepError: `out_dir` exists already, or there are too few tiles.
     """
-    if tiles < NUM_FOLDS:
-        raise DataPrepError(f"--tiles: expected at least {NUM_FOLDS}, one a fold, found {tiles}")
-    refuse_existing(out_dir)
-    folder = out_dir.with_name(out_dir.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    means = {"s2": s2_dates, "s1_asc": s1_dates, "s1_des": s1_dates}
-    features = [_write_tile(folder, seed, index, means) for index in tqdm(range(tiles), unit="tile")]
-    collection = {
-        "type": "FeatureCollection",
-        "features": features,
-        "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::2154"}},
-    }
-    (folder / FILE).write_text(json.dumps(collection, indent=4), encoding="utf-8")
-    names = [feature["id"] for feature in features]
-    held_out = max(1, tiles // 5)
-    _write_csv(folder / "train.csv", names[: -2 * held_out])
-    _write_csv(folder / "val.csv", names[-2 * held_out : -held_out])
-    _write_csv(folder / "test.csv", names[-held_out:])
-    folder.rename(out_dir)
-
-
-def _write_csv(path: Path, names: list[str]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([["image"], *([name] for name in names)])
+    with frame.new_folder(out_dir, tiles, NUM_FOLDS, "fold") as folder:
+        means = {"s2": s2_dates, "s1_asc": s1_dates, "s1_des": s1_dates}
+        features = [_write_tile(folder, seed, index, means) for index in frame.progress(range(tiles))]
+        collection = {
+            "type": "FeatureCollection",
+            "features": features,
+            "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::2154"}},
+        }
+        (folder / FILE).write_text(json.dumps(collection, indent=4), encoding="utf-8")
+        names = [feature["id"] for feature in features]
+        frame.write_names(folder, "image", frame.split(names, held_out=tiles // 5))
 
 
 def _write_tile(folder: Path, seed: int, index: int, means: dict[str, int]) -> dict[str, Any]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import datetime
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from tqdm import tqdm
 
 from data_prep.datasets.pureforest.contract import CLASSES
 from data_prep.errors import DataPrepError
-from data_prep.shards.output import refuse_existing
+from data_prep.synthetic import frame
 from data_prep.synthetic.genera import GENERA, Genus
 
 SIDE = 250
@@ -88,21 +85,15 @@ def write(out_dir: Path, *, tiles: int, seed: int) -> None:
     Raises:
       DataPrepError: `out_dir` exists already, there are too few patches for three splits, or laspy is not installed.
     """
-    if tiles < 3:
-        raise DataPrepError(f"--tiles: expected at least 3, one a split, found {tiles}")
-    refuse_existing(out_dir)
-    folder = out_dir.with_name(out_dir.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    held_out = max(1, round(tiles / 6))
-    splits = ["train"] * (tiles - 2 * held_out) + ["val"] * held_out + ["test"] * held_out
-    patches = []
-    for number, split in enumerate(tqdm(splits, unit="tile")):
-        rng = np.random.default_rng([seed, number])
-        patch = _Patch(number, split, SPECIES[rng.integers(len(SPECIES))])
-        patches.append(patch)
-        _write_patch(folder, patch, rng)
-    _write_table(folder / "metadata" / "PureForest-patches.csv", patches)
-    folder.rename(out_dir)
+    with frame.new_folder(out_dir, tiles) as folder:
+        splits = [name for name, members in frame.split(range(tiles)).items() for _ in members]
+        patches = []
+        for number, split in enumerate(frame.progress(splits)):
+            rng = np.random.default_rng([seed, number])
+            patch = _Patch(number, split, SPECIES[rng.integers(len(SPECIES))])
+            patches.append(patch)
+            _write_patch(folder, patch, rng)
+        _write_table(folder / "metadata" / "PureForest-patches.csv", patches)
 
 
 def _write_patch(folder: Path, patch: _Patch, rng: np.random.Generator) -> None:
@@ -168,11 +159,9 @@ def _write_cloud(
 
 
 def _write_table(path: Path, patches: Sequence[_Patch]) -> None:
-    path.parent.mkdir(parents=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(COLUMNS)
-        for patch in patches:
-            species = patch.species
-            names = (species.name.replace("_", " "), tuple(CLASSES)[species.index], species.index)
-            lines.writerow((patch.patch_id, 66, patch.number // 10, patch.split, 0, *names))
+    lines = []
+    for patch in patches:
+        species = patch.species
+        names = (species.name.replace("_", " "), tuple(CLASSES)[species.index], species.index)
+        lines.append((patch.patch_id, 66, patch.number // 10, patch.split, 0, *names))
+    frame.write_csv(path, COLUMNS, lines)

@@ -16,15 +16,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
-from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.datasets.s2_naip_urban.contract import CONTRACT_WITH_LANDSAT
 from data_prep.datasets.s2_naip_urban.files import TILES_PER_ARCHIVE, Place
 from data_prep.datasets.s2_naip_urban.sensors import SENSORS
-from data_prep.errors import DataPrepError
-from data_prep.shards.output import refuse_existing
-from data_prep.synthetic import city
+from data_prep.synthetic import city, frame
 
 LAYOUTS = ("published", "archives", "stacked")
 EPSG = 32612
@@ -64,25 +61,19 @@ def write(out_dir: Path, *, tiles: int, seed: int, layout: str, s2_dates: int) -
     Raises:
       DataPrepError: `out_dir` exists already, or there are too few tiles for three splits.
     """
-    if tiles < 3:
-        raise DataPrepError(f"--tiles: expected at least 3, one a split, found {tiles}")
-    refuse_existing(out_dir)
-    folder = out_dir.with_name(out_dir.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    scenes: dict[str, dict[str, list[str]]] = {}
-    for index in tqdm(range(tiles), unit="tile"):
-        place = Place(EPSG, FIRST[0] + index % 4, FIRST[1] - index // 4)
-        name = f"{place.epsg}_{place.column}_{place.row}"
-        scenes[name] = _write_tile(folder, name, np.random.default_rng([seed, index]), index, layout, s2_dates)
-    if layout == "stacked":
-        _write_dates(folder, scenes)
-    else:
-        _write_tables(folder, scenes)
-    if layout == "archives":
-        _archive(folder)
-    _write_splits(folder, list(scenes))
-    folder.rename(out_dir)
+    with frame.new_folder(out_dir, tiles) as folder:
+        scenes: dict[str, dict[str, list[str]]] = {}
+        for index in frame.progress(range(tiles)):
+            place = Place(EPSG, FIRST[0] + index % 4, FIRST[1] - index // 4)
+            name = f"{place.epsg}_{place.column}_{place.row}"
+            scenes[name] = _write_tile(folder, name, np.random.default_rng([seed, index]), index, layout, s2_dates)
+        if layout == "stacked":
+            _write_dates(folder, scenes)
+        else:
+            _write_tables(folder, scenes)
+        if layout == "archives":
+            _archive(folder)
+        frame.write_names(folder, "name", frame.split(list(scenes)))
 
 
 def _write_tile(
@@ -208,14 +199,3 @@ def _archive(folder: Path) -> None:
                 member.size = path.stat().st_size
                 file.addfile(member, io.BytesIO(path.read_bytes()))
         shutil.rmtree(folder / sensor)
-
-
-def _write_splits(folder: Path, names: Sequence[str]) -> None:
-    held_out = max(1, round(len(names) / 6))
-    splits = {
-        "train": names[: -2 * held_out],
-        "val": names[-2 * held_out : -held_out],
-        "test": names[-held_out:],
-    }
-    for split, members in splits.items():
-        (folder / f"{split}.csv").write_text("\n".join(["name", *members]) + "\n")

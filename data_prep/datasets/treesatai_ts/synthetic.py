@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import datetime
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,13 +12,11 @@ import h5py
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from tqdm import tqdm
 
 from data_prep.arguments import positive
 from data_prep.datasets.treesatai_ts.contract import GENERA
 from data_prep.datasets.treesatai_ts.read import CSV_COLUMNS
-from data_prep.errors import DataPrepError
-from data_prep.shards.output import refuse_existing
+from data_prep.synthetic import frame
 from data_prep.synthetic.landscape import SIDE, Forest, grow, observe_optical, observe_radar, photograph
 
 SPECIES = {
@@ -95,26 +91,12 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int, s1_dates: int)
     Raises:
       DataPrepError: `out_dir` exists already, or there are too few tiles for three splits.
     """
-    if tiles < 3:
-        raise DataPrepError(f"--tiles: expected at least 3, one a split, found {tiles}")
-    refuse_existing(out_dir)
-    folder = out_dir.with_name(out_dir.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in ("aerial", "sentinel-ts"):
-        (folder / name).mkdir(parents=True)
-    sites = [_write_tile(folder, seed, index, s2_dates, s1_dates) for index in tqdm(range(tiles), unit="tile")]
-    held_out = max(1, round(tiles / 6))
-    _write_csv(folder / "train.csv", sites[: -2 * held_out])
-    _write_csv(folder / "val.csv", sites[-2 * held_out : -held_out])
-    _write_csv(folder / "test.csv", sites[-held_out:])
-    folder.rename(out_dir)
-
-
-def _write_csv(path: Path, sites: Sequence[_Site]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(CSV_COLUMNS)
-        lines.writerows(site.csv_line for site in sites)
+    with frame.new_folder(out_dir, tiles) as folder:
+        for name in ("aerial", "sentinel-ts"):
+            (folder / name).mkdir()
+        sites = [_write_tile(folder, seed, index, s2_dates, s1_dates) for index in frame.progress(range(tiles))]
+        for split, members in frame.split(sites).items():
+            frame.write_csv(folder / f"{split}.csv", CSV_COLUMNS, [site.csv_line for site in members])
 
 
 def _write_tile(folder: Path, seed: int, index: int, s2_dates: int, s1_dates: int) -> _Site:

@@ -55,6 +55,31 @@ def test_the_manifest_says_what_was_written_from_what(synthetic_raw, synthetic_s
     assert manifest["settings"] == {"seed": 0, "strict": False, "options": {"filter_percent": None}}
     assert (manifest["dataset"], manifest["dataset_version"]) == ("treesatai_ts", "1.0.0")
     assert manifest["builder_version"]
+    assert manifest["format_version"] == 1
+
+
+def write_manifest(directory: Path, fields: dict) -> None:
+    """Writes a manifest whose own checksum is right."""
+    fields = {name: value for name, value in fields.items() if name != "sha256"}
+    canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    fields["sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
+    (directory / "manifest.json").write_text(json.dumps(fields))
+
+
+def test_a_manifest_older_than_versions_is_read(shards, capsys):
+    fields = json.loads((shards / "manifest.json").read_text())
+    del fields["format_version"]
+    write_manifest(shards, fields)
+    assert verify(shards, capsys)[0] == 0
+
+
+@pytest.mark.parametrize("version", [2, "new", None])
+def test_a_manifest_of_another_version_is_refused(shards, capsys, version):
+    fields = json.loads((shards / "manifest.json").read_text())
+    write_manifest(shards, fields | {"format_version": version, "unheard_of": 1})
+    code, printed = verify(shards, capsys)
+    assert code == 1
+    assert f"manifest.json: format_version: expected 1, found {version!r}; read these shards with" in printed
 
 
 def test_skipped_tiles_are_in_the_manifest(raw, prepare, tmp_path):
