@@ -28,7 +28,7 @@ from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train.divergence import DivergedError
 from mmae_jax.train.loop import run
 from mmae_jax.train.monitor.log import show_messages
-from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import export
 from mmae_jax.weights.result import read_result
 
@@ -162,7 +162,7 @@ def check_weights(file: Path, experiment: Experiment) -> None:
     Raises:
       SpecError: they are not those of the reference's state dict for `experiment`.
     """
-    expected = {weight.name: weight.shape for weight in torch_weights.weights(experiment)}
+    expected = {weight.name: weight.shape for weight in torch_names.weights(experiment)}
     with safe_open(str(file), framework="numpy") as tensors:
         found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     wrong = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]

@@ -13,7 +13,7 @@ from immutabledict import immutabledict
 from mmae_jax import spec
 from mmae_jax.models.params import abstract_model, by_path, from_paths
 from mmae_jax.models.samples import Samples, samples_from_batch
-from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights import torch_names
 
 CASES = (
     "treesat_group_inter",
@@ -55,7 +55,7 @@ class GoldenCase:
     def params(self) -> nnx.State:
         _, abstract = abstract_model(self.experiment)
         shapes = {path: leaf.shape for path, leaf in by_path(abstract).items()}
-        return from_paths(torch_weights.from_state_dict(self.below("params"), shapes, self.experiment), abstract)
+        return from_paths(torch_names.from_state_dict(self.below("params"), shapes, self.experiment), abstract)
 
     def samples(self) -> Samples:
         names = list(self.experiment.inputs)

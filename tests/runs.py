@@ -23,11 +23,11 @@ from mmae_jax import config, parallel, spec
 from mmae_jax import main as command
 from mmae_jax.hardware import flops
 from mmae_jax.metrics import Scores
-from mmae_jax.models.params import abstract_model, by_path, from_paths
+from mmae_jax.models.params import abstract_model, by_path, from_paths, named
 from mmae_jax.train import loop
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train.evaluation import Evaluation
-from mmae_jax.train.state import Program, TrainState, named
+from mmae_jax.train.state import Program, TrainState, abstract_state
 from mmae_jax.weights.checkpoint import Checkpoints
 from mmae_jax.weights.result import read_result
 from tests.train import tiny_config
@@ -97,7 +97,7 @@ def state_of(experiment: spec.Experiment, workdir: Path, phase: str, step: int |
     with Checkpoints(workdir / phase / "checkpoints", experiment, phase) as checkpoints:
         step = checkpoints.latest_step if step is None else step
         assert step is not None
-        return checkpoints.restore(step, program, one_device())
+        return checkpoints.restore(step, abstract_state(program, one_device()))
 
 
 def arrays(tree: Any) -> dict[str, np.ndarray]:
@@ -188,7 +188,7 @@ class Scripted(pytest.MonkeyPatch):
         self.setattr(phase_module, "evaluate", self._evaluate)
         self.setattr(phase_module, "embedding_health", lambda *_: dict(HEALTH))
         self.setattr(flops, "step_flops", lambda _: 1e9)
-        self.setattr(phase_module, "update_average", lambda program, state: state)
+        self.setattr(phase_module, "update_ema", lambda program, state: state)
         self.setattr(phase_module.figures, "write_reconstructions", lambda *_: None)
         self.setattr(phase_module.figures, "write_scores", lambda *_: None)
         self.setattr(phase_module.report, "save_png", lambda *_: None)

@@ -25,7 +25,7 @@ from mmae_jax.data.batch import Batch
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train import loop
 from mmae_jax.train.state import Program, TrainState, abstract_state
-from mmae_jax.train.step import evaluate_step, train_step, update_average
+from mmae_jax.train.step import evaluate_step, train_step, update_ema
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "common"))
@@ -62,7 +62,7 @@ def test_every_phase_of_every_configuration_trains_and_is_evaluated(name, argume
         assert shapes(after) == shapes(state)
         assert set(scalars) == losses(program) | {"loss", "gradient_norm", "learning_rate", "padding_%"}
         assert all(scalar.shape == () for scalar in scalars.values())
-        assert shapes(jax.eval_shape(functools.partial(update_average, program), state)) == shapes(state)
+        assert shapes(jax.eval_shape(functools.partial(update_ema, program), state)) == shapes(state)
         errors, summaries = jax.eval_shape(functools.partial(evaluate_step, program), state, batch, jnp.int32(0))
         assert {f"loss/{name}" for name in errors} == losses(program)
         assert set(summaries) == (set() if program.phase == "pretrain" else set(program.experiment.targets))

@@ -15,12 +15,13 @@ from mmae_jax.data.pipeline import train_batches
 from mmae_jax.data.shards import open_shards
 from mmae_jax.models.fusion import Fusion
 from mmae_jax.models.masking import draw_masks
-from mmae_jax.models.params import by_path
+from mmae_jax.models.params import by_path, named
 from mmae_jax.spec import SpecError
 from mmae_jax.train import loop
-from mmae_jax.train.state import Program, abstract_state, begin_phase, named, new_params
+from mmae_jax.train.state import Program, abstract_state, begin_phase, new_params
 from mmae_jax.train.step import train_step
-from mmae_jax.weights.checkpoint import Checkpoints, Progress, load_params
+from mmae_jax.weights.checkpoint import Checkpoints, load_params
+from mmae_jax.weights.progress import Progress
 from tests import runs
 
 MESHES = {
@@ -111,7 +112,7 @@ def test_shares_on_four_by_two_devices(trained):
         "embed_to_rec.s2.groups.0.kernel": (16 // 4, 40),
         "encoder.s2.norm.scale": (16,),
     }
-    for tree in (state.params, state.ema, state.moments[0].mu, state.moments[0].nu):
+    for tree in (state.params, state.ema, state.opt_state[0].mu, state.opt_state[0].nu):
         leaves = named(tree)
         for name, share in shares.items():
             assert {piece.data.shape for piece in leaves[f"{name}.value"].addressable_shards} == {share}, name
@@ -141,7 +142,7 @@ def test_states_move_between_meshes_bit_by_bit(experiment, trained, tmp_path, sa
     with Checkpoints(tmp_path, experiment, "finetune") as checkpoints:
         checkpoints.save(STEPS, state, Progress())
     with Checkpoints(tmp_path, experiment, "finetune") as checkpoints:
-        found = checkpoints.restore(STEPS, program, make_mesh(restored))
+        found = checkpoints.restore(STEPS, abstract_state(program, make_mesh(restored)))
     runs.assert_same(found, state)
     expected = abstract_state(program, make_mesh(restored))
     assert jax.tree.map(lambda leaf: leaf.sharding, found) == jax.tree.map(lambda leaf: leaf.sharding, expected)

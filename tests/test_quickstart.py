@@ -13,7 +13,7 @@ from configs import quickstart
 from mmae_jax.command_line import _options
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES
-from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights import torch_names
 
 ROOT = Path(__file__).parents[1]
 TILES = 18
@@ -97,7 +97,7 @@ def test_weights_have_the_names_of_the_reference(finished):
     with safe_open(str(workdir / "weights.safetensors"), framework="numpy") as tensors:
         found = {name: tensors.get_tensor(name).shape for name in tensors.keys()}  # noqa: SIM118
         stored = experiment_from_config(json.loads(tensors.metadata()["experiment"]))
-    assert found == {weight.name: weight.shape for weight in torch_weights.weights(experiment)}
+    assert found == {weight.name: weight.shape for weight in torch_names.weights(experiment)}
     assert stored.dataset == experiment.dataset
 
 

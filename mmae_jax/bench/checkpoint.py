@@ -15,7 +15,8 @@ from mmae_jax.bench.experiments import load_config
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES, SpecError
 from mmae_jax.train.state import Program, TrainState, begin_phase, new_params
-from mmae_jax.weights.checkpoint import Checkpoints, Progress
+from mmae_jax.weights.checkpoint import Checkpoints
+from mmae_jax.weights.progress import Progress
 
 TOTAL_STEPS = 1000
 """Of the schedule; nothing that is saved depends on it."""

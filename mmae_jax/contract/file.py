@@ -7,9 +7,11 @@ import json
 from etils import epath
 
 from mmae_jax.config import from_plain, to_plain
+from mmae_jax.formats import VERSION_KEY, format_version
 from mmae_jax.spec import Dataset, SpecError
 
 CONTRACT_FILE = "sensor_contract.json"
+FORMAT_VERSION = 1
 
 
 class ContractError(SpecError):
@@ -18,7 +20,8 @@ class ContractError(SpecError):
 
 def write_contract(dataset: Dataset, directory: epath.PathLike) -> None:
     """Writes `dataset` as JSON beside the shards in `directory`."""
-    text = json.dumps(to_plain(dataset), indent=2, ensure_ascii=False)
+    plain = {VERSION_KEY: FORMAT_VERSION} | to_plain(dataset)
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
     (epath.Path(directory) / CONTRACT_FILE).write_text(text + "\n")
 
 
@@ -26,7 +29,7 @@ def read_contract(directory: epath.PathLike) -> Dataset:
     """Returns the contract of the shards in `directory`.
 
     Raises:
-      ContractError: there is none, or a field is absent, unknown or of another type.
+      ContractError: there is none, it is of a newer version, or a field is absent, unknown or of another type.
     """
     path = epath.Path(directory) / CONTRACT_FILE
     if not path.exists():
@@ -37,7 +40,11 @@ def read_contract(directory: epath.PathLike) -> Dataset:
         plain = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ContractError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(plain, dict):
+        raise ContractError(f"{path}: expected the fields of a sensor contract, found {plain!r}")
+    version = format_version(plain, FORMAT_VERSION, path, ContractError)
     try:
-        return from_plain(Dataset, plain, "")
+        return from_plain(Dataset, {name: value for name, value in plain.items() if name != VERSION_KEY}, "")
     except SpecError as error:
-        raise ContractError(f"{path}: {error}") from error
+        older = "" if version else "written by an older version, prepare the data again with `python -m data_prep`: "
+        raise ContractError(f"{path}: {older}{error}") from error

@@ -1,4 +1,4 @@
-"""Making a model and its parameters, and taking them apart by path."""
+"""Making a model and its parameters, and taking trees of them apart by path."""
 
 from __future__ import annotations
 
@@ -38,3 +38,14 @@ def from_paths(arrays: Mapping[Path, np.ndarray | jax.Array], like: nnx.State) -
     """Returns parameters structured as `like` with the arrays of `by_path`."""
     flat = [(path, leaf.replace(arrays[path])) for path, leaf in nnx.to_flat_state(like)]
     return nnx.from_flat_state(flat)
+
+
+def named(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree by their dotted path; the form in which checkpoints hold it."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def unnamed(leaves: dict[str, Any], like: Any) -> Any:
+    """Returns a tree structured as `like` with the leaves of `named`."""
+    return jax.tree.unflatten(jax.tree.structure(like), [leaves[name] for name in named(like)])

@@ -10,7 +10,8 @@ import numpy as np
 from mmae_jax.spec import SpecError
 from mmae_jax.train.session import Session
 from mmae_jax.train.state import TrainState
-from mmae_jax.weights.checkpoint import Checkpoints, Progress
+from mmae_jax.weights.checkpoint import Checkpoints
+from mmae_jax.weights.progress import Progress
 
 FOLDER = "diverged"
 

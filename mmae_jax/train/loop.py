@@ -18,9 +18,9 @@ from mmae_jax.data.value_check import check_first_values
 from mmae_jax.spec import PHASES, Experiment
 from mmae_jax.train.phase import PhaseRun
 from mmae_jax.train.state import new_params
-from mmae_jax.weights.checkpoint import check_same_experiment, load_params
+from mmae_jax.weights.folder import check_same_experiment
 from mmae_jax.weights.result import read_result
-from mmae_jax.weights.source import load_initial
+from mmae_jax.weights.source import load_initial, open_weights
 
 
 def run(experiment: Experiment, workdir: epath.PathLike) -> None:
@@ -78,7 +78,7 @@ def initial_params(experiment: Experiment, phase: str, workdir: epath.Path, mesh
     finished = finished_phases(workdir)
     for earlier in reversed(PHASES[: PHASES.index(phase)]):
         if earlier in finished:
-            return load_params(workdir / earlier / "checkpoints", finished[earlier], experiment, mesh, averaged=False)
+            return open_weights(workdir, earlier, finished[earlier], averaged=False).on(mesh, experiment)
     if experiment.init_from is not None:
         return load_initial(experiment, mesh)
     return new_params(experiment, mesh)

@@ -20,9 +20,9 @@ from mmae_jax.train.monitor.health import embedding_health, warn_of_collapse
 from mmae_jax.train.monitor.log import read_entries
 from mmae_jax.train.monitor.trace import Trace
 from mmae_jax.train.session import EvaluationStopped, Pending, Session, Wishes
-from mmae_jax.train.state import Program, TrainState, begin_phase
-from mmae_jax.train.step import train_step, update_average
-from mmae_jax.weights.checkpoint import Progress
+from mmae_jax.train.state import Program, TrainState, abstract_state, begin_phase
+from mmae_jax.train.step import train_step, update_ema
+from mmae_jax.weights.progress import Progress
 from mmae_jax.weights.result import Result, write_result
 
 FIGURE_EPOCHS = 5
@@ -56,7 +56,7 @@ class PhaseRun:
             step, progress = checkpoints.latest_step or 0, Progress()
             if step:
                 progress = checkpoints.progress(step)
-                state = checkpoints.restore(step, self.program, self.mesh)
+                state = checkpoints.restore(step, abstract_state(self.program, self.mesh))
             else:
                 state = begin_phase(self.program, initial_params(), self.mesh)
             session.begin(step)
@@ -125,7 +125,7 @@ class PhaseRun:
     def _end_epoch(
         self, state: TrainState, progress: Progress, step: int, session: Session, *, evaluates: bool
     ) -> tuple[TrainState, Progress]:
-        state = update_average(self.program, state)
+        state = update_ema(self.program, state)
         if not self.evaluates:
             return state, progress
         if not evaluates:
@@ -163,7 +163,7 @@ class PhaseRun:
         chosen = step if progress.best_step is None else progress.best_step
         if chosen != step:
             checkpoints.wait()
-            state = checkpoints.restore(chosen, self.program, self.mesh)
+            state = checkpoints.restore(chosen, abstract_state(self.program, self.mesh))
         between = session.evaluation_stop()
         try:
             evaluations = {

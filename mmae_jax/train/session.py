@@ -17,7 +17,8 @@ from mmae_jax.train.monitor.goodput import Goodput
 from mmae_jax.train.monitor.log import RunLog
 from mmae_jax.train.monitor.meter import Meter
 from mmae_jax.train.state import Program, TrainState
-from mmae_jax.weights.checkpoint import Checkpoints, Progress
+from mmae_jax.weights.checkpoint import Checkpoints
+from mmae_jax.weights.progress import Progress
 
 Answer = np.ndarray | jax.Array
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,13 +45,13 @@ class TrainState:
     Attributes:
       step: int32, optimiser steps done.
       params: all parameters, float32.
-      moments: optimiser state of the parameters the phase trains; there is none for the others, so no weight decay.
-      ema: moving average of the trained parameters; None where switched off.
+      opt_state: state of the optimiser, of the parameters the phase trains; the others have none, so no weight decay.
+      ema: exponential moving average of the trained parameters; None where switched off.
     """
 
     step: jax.Array
     params: nnx.State
-    moments: optax.OptState
+    opt_state: optax.OptState
     ema: nnx.State | None
 
 
@@ -107,14 +106,3 @@ def beginning(program: Program, mesh: jax.sharding.Mesh) -> jax.stages.Wrapped:
     """Returns the jitted function of `begin_phase`."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(program, mesh))
     return jax.jit(functools.partial(_begin, program), out_shardings=shardings, donate_argnums=0)
-
-
-def named(tree: Any) -> dict[str, Any]:
-    """Returns the leaves of a tree by their dotted path; the form in which checkpoints hold it."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
-
-
-def unnamed(leaves: dict[str, Any], like: Any) -> Any:
-    """Returns a tree structured as `like` with the leaves of `named`."""
-    return jax.tree.unflatten(jax.tree.structure(like), [leaves[name] for name in named(like)])

@@ -89,24 +89,24 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
 
     with _precision(experiment):
         (loss, errors), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
-    updates, moments = program.optimizer.update(gradients, state.moments, trained)
+    updates, opt_state = program.optimizer.update(gradients, state.opt_state, trained)
     params = nnx.merge_state(frozen, optax.apply_updates(trained, updates))
     scalars = {"loss": loss} | {f"loss/{name}": error.mean for name, error in errors.items()}
     scalars["gradient_norm"] = optax.tree.norm(gradients)
     scalars["learning_rate"] = learning_rate(experiment.phase(phase), program.total_steps)(state.step)
     scalars["padding_%"] = 100 * _padding(samples_from_batch(batch, experiment), experiment)
-    return parallel.in_place(TrainState(state.step + 1, params, moments, state.ema)), scalars
+    return parallel.in_place(TrainState(state.step + 1, params, opt_state, state.ema)), scalars
 
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="state")
-def update_average(program: Program, state: TrainState) -> TrainState:
+def update_ema(program: Program, state: TrainState) -> TrainState:
     """Moves the average of the trained parameters at the end of an epoch (SPEC §8)."""
     if state.ema is None:
         return state
     momentum = ema_momentum(program.experiment.phase(program.phase).epochs)
     trained, _ = split_trained(state.params, program.phase)
     ema = jax.tree.map(lambda average, param: momentum * average + (1 - momentum) * param, state.ema, trained)
-    return parallel.in_place(TrainState(state.step, state.params, state.moments, ema))
+    return parallel.in_place(TrainState(state.step, state.params, state.opt_state, ema))
 
 
 @functools.partial(jax.jit, static_argnames="program")

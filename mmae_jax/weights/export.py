@@ -9,12 +9,11 @@ from absl import logging
 from etils import epath
 from safetensors.numpy import save as save_safetensors
 
-from mmae_jax import config, parallel
-from mmae_jax.models.params import by_path
-from mmae_jax.spec import PHASES, Experiment, Mesh, SpecError
+from mmae_jax import config
+from mmae_jax.formats import VERSION_KEY
+from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.weights import torch_names
-from mmae_jax.weights.checkpoint import load_params, open_experiment
-from mmae_jax.weights.result import read_result
+from mmae_jax.weights.source import EXPORT_FORMAT_VERSION, WeightsError, open_weights
 
 
 def export(
@@ -40,7 +39,11 @@ def export(
     if out.suffix == ".pt":
         _save_torch(tensors, beside)
     else:
-        metadata = {"format": "pt", "experiment": json.dumps(config.to_plain(experiment))}
+        metadata = {
+            "format": "pt",
+            VERSION_KEY: str(EXPORT_FORMAT_VERSION),
+            "experiment": json.dumps(config.to_plain(experiment)),
+        }
         beside.write_bytes(save_safetensors(tensors, metadata))
     beside.replace(out)
     logging.info("wrote %d tensors, %d parameters to %s", len(tensors), sum(t.size for t in tensors.values()), out)
@@ -50,17 +53,10 @@ def state_dict(
     workdir: epath.PathLike, phase: str | None = None, averaged: bool | None = None
 ) -> tuple[dict[str, np.ndarray], Experiment]:
     """Returns PyTorch name → float32 array of a finished phase, and its experiment; arguments as of `export`."""
-    workdir = epath.Path(workdir)
-    phases = PHASES if phase is None else (phase,)
-    result = next((found for name in reversed(phases) if (found := read_result(workdir, name)) is not None), None)
-    if result is None:
-        raise SpecError(f"{workdir}: expected a finished phase ({' or '.join(phases)}), found none")
-    checkpoints = workdir / result.phase / "checkpoints"
-    experiment = open_experiment(checkpoints)
-    averaged = result.averaged if averaged is None else averaged
-    params = load_params(checkpoints, result.step, experiment, parallel.make_mesh(Mesh()), averaged=averaged)
-    arrays = {path: np.asarray(array) for path, array in by_path(params).items()}
-    return torch_names.to_state_dict(arrays, experiment), experiment
+    weights = open_weights(workdir, phase, averaged=averaged)
+    if weights.experiment is None:
+        raise WeightsError(f"{weights.where}: does not say for which experiment its weights are; expected a run")
+    return torch_names.to_state_dict(weights.arrays(), weights.experiment), weights.experiment
 
 
 def _save_torch(tensors: dict[str, np.ndarray], file: epath.Path) -> None:

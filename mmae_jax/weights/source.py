@@ -1,8 +1,11 @@
-"""Parameters of another run, or of the reference, as a start (`config.init_from`)."""
+"""Weights are opened here, whatever holds them: the workdir of a run, an export, or a PyTorch file."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
@@ -13,67 +16,152 @@ from safetensors import safe_open
 from mmae_jax import parallel
 from mmae_jax.config import experiment_from_config
 from mmae_jax.contract import check_contract
-from mmae_jax.models.params import abstract_model, by_path, from_paths
-from mmae_jax.spec import PHASES, Experiment, SpecError
-from mmae_jax.weights import torch_names as torch_weights
-from mmae_jax.weights.checkpoint import load_params, open_experiment
+from mmae_jax.formats import format_version
+from mmae_jax.models.params import Path, abstract_model, by_path, from_paths
+from mmae_jax.spec import PHASES, Dataset, Experiment, Mesh, SpecError
+from mmae_jax.weights import torch_names
+from mmae_jax.weights.checkpoint import load_params
+from mmae_jax.weights.folder import open_experiment
 from mmae_jax.weights.result import read_result
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
 LIGHTNING_PREFIX = "model."
+EXPORT_FORMAT_VERSION = 1
+"""Of the metadata of exported `.safetensors` files."""
 
 
-def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
-    """Returns the parameters in `init_from`.
+class WeightsError(SpecError):
+    """There are no weights that can be read; the message names the folder or file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Opened weights; the parameters themselves are placed when they are asked for.
+
+    Attributes:
+      where: the folder of checkpoints or the file they are read from.
+      experiment: the experiment they were trained in; None where the file does not say.
+    """
+
+    where: epath.Path
+    experiment: Experiment | None
+    _load: Callable[[Experiment, jax.sharding.Mesh], nnx.State]
+
+    @property
+    def contract(self) -> Dataset | None:
+        """The sensor contract of the data they were trained on; None where the file does not say."""
+        return None if self.experiment is None else self.experiment.dataset
+
+    def on(self, mesh: jax.sharding.Mesh, experiment: Experiment | None = None) -> nnx.State:
+        """Returns the parameters on `mesh`.
+
+        Args:
+          mesh: where they stay.
+          experiment: the experiment whose model they are for; by default the one they were trained in.
+
+        Raises:
+          SpecError: they do not match the model, the message lists what; or no experiment is known.
+        """
+        experiment = experiment or self.experiment
+        if experiment is None:
+            raise WeightsError(
+                f"{self.where}: does not say for which experiment its weights are; export them from a run"
+            )
+        return self._load(experiment, mesh)
+
+    def arrays(self) -> dict[Path, np.ndarray]:
+        """Returns path → array of every parameter, for the experiment they were trained in; raises as `on`."""
+        return {path: np.asarray(array) for path, array in by_path(self.on(parallel.make_mesh(Mesh()))).items()}
+
+
+def open_weights(
+    path: epath.PathLike, phase: str | None = None, step: int | None = None, averaged: bool | None = None
+) -> Weights:
+    """Opens the weights in `path`.
 
     That is the workdir of a run, a `.safetensors` file with PyTorch names, or a PyTorch file (extra `torch`) with the
     reference's state dict, bare or in a Lightning checkpoint.
 
+    Args:
+      path: folder or file.
+      phase: in a workdir, whose weights; by default those of the last finished phase.
+      step: in a workdir, the step of the checkpoint of `phase`; by default the one chosen when it finished.
+      averaged: in a workdir, take the moving average of what the phase trained; by default as the phase was scored.
+
     Raises:
-      SpecError: nothing can be loaded from there, or it does not match the model; the message lists what.
+      WeightsError: nothing can be read there.
+      SpecError: checkpoints or file are damaged or of a newer version.
+    """
+    path = epath.Path(path)
+    if not path.exists():
+        raise WeightsError(f"{path} not found")
+    if path.suffix in (".safetensors", *TORCH_SUFFIXES):
+        tensors, experiment = _read_file(path)
+        return Weights(path, experiment, functools.partial(_from_tensors, tensors))
+    if phase is None or step is None:
+        phases = PHASES if phase is None else (phase,)
+        result = next((found for name in reversed(phases) if (found := read_result(path, name)) is not None), None)
+        if result is None:
+            raise WeightsError(
+                f"{path}: expected a finished phase ({' or '.join(phases)}), found none; "
+                f"weights are also read from files that end in .safetensors, {', '.join(TORCH_SUFFIXES)}"
+            )
+        phase, step = result.phase, result.step if step is None else step
+        averaged = result.averaged if averaged is None else averaged
+    checkpoints = path / phase / "checkpoints"
+    load = functools.partial(load_params, checkpoints, step, averaged=bool(averaged))
+    return Weights(checkpoints, open_experiment(checkpoints), load)
+
+
+def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
+    """Returns the parameters in `init_from`, see `open_weights`.
+
+    Raises:
+      SpecError: nothing can be read from there, or it does not match the model or its sensor contract.
     """
     assert experiment.init_from is not None, "asked for by the configuration"
-    source = epath.Path(experiment.init_from)
-    if not source.exists():
-        raise SpecError(f"init_from: {source} not found")
-    if source.suffix in (".safetensors", *TORCH_SUFFIXES):
-        return _from_tensors(_read_tensors(source, experiment), experiment, mesh)
-    for phase in reversed(PHASES):
-        result = read_result(source, phase)
-        if result is not None:
-            checkpoints = source / phase / "checkpoints"
-            stored = open_experiment(checkpoints).dataset
-            check_contract(experiment.dataset, stored, checkpoints, experiment.data.allow)
-            return load_params(checkpoints, result.step, experiment, mesh, averaged=False)
-    raise SpecError(
-        f"init_from: expected a workdir with a finished phase, a .safetensors file or a PyTorch file, found {source}"
-    )
-
-
-def _read_tensors(file: epath.Path, experiment: Experiment) -> dict[str, np.ndarray]:
     try:
-        return _read_safetensors(file, experiment) if file.suffix == ".safetensors" else _read_torch(file)
+        weights = open_weights(experiment.init_from, averaged=False)
+    except WeightsError as error:
+        raise SpecError(f"init_from: {error}") from error
+    if weights.contract is not None:
+        check_contract(experiment.dataset, weights.contract, str(weights.where), experiment.data.allow)
+    return weights.on(mesh, experiment)
+
+
+def _read_file(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:
+    try:
+        return _read_safetensors(file) if file.suffix == ".safetensors" else (_read_torch(file), None)
     except SpecError:
         raise
     except Exception as error:
         text = next(iter(str(error).splitlines()), type(error).__name__)
-        raise SpecError(f"init_from: {file} cannot be read ({text})") from error
+        raise WeightsError(f"{file} cannot be read ({text})") from error
 
 
-def _read_safetensors(file: epath.Path, experiment: Experiment) -> dict[str, np.ndarray]:
-    with safe_open(str(file), framework="numpy") as tensors:
-        metadata = tensors.metadata() or {}
-        if "experiment" in metadata:
-            exported = experiment_from_config(json.loads(metadata["experiment"]))
-            check_contract(experiment.dataset, exported.dataset, str(file), experiment.data.allow)
-        return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+def _read_safetensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:
+    with safe_open(str(file), framework="numpy") as opened:
+        experiment = _experiment(opened.metadata() or {}, file)
+        return {name: opened.get_tensor(name) for name in opened.keys()}, experiment  # noqa: SIM118
+
+
+def _experiment(metadata: Mapping[str, str], file: epath.Path) -> Experiment | None:
+    if "experiment" not in metadata:
+        return None
+    format_version(metadata, EXPORT_FORMAT_VERSION, file, WeightsError)
+    try:
+        return experiment_from_config(json.loads(metadata["experiment"]))
+    except SpecError as error:
+        raise WeightsError(
+            f"{file}: exported by another version of mmae_jax, export the run again with this one: {error}"
+        ) from error
 
 
 def _read_torch(file: epath.Path) -> dict[str, np.ndarray]:
     try:
         import torch
     except ImportError as error:
-        raise SpecError(f"init_from: reading {file} needs PyTorch, `pip install 'mmae_jax[torch]'`") from error
+        raise WeightsError(f"reading {file} needs PyTorch, `pip install 'mmae_jax[torch]'`") from error
     stored = torch.load(file, map_location="cpu", weights_only=True)
     if "state_dict" in stored:
         names = (name for name in stored["state_dict"] if name.startswith(LIGHTNING_PREFIX))
@@ -84,5 +172,5 @@ def _read_torch(file: epath.Path) -> dict[str, np.ndarray]:
 def _from_tensors(tensors: dict[str, np.ndarray], experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
     _, abstract = abstract_model(experiment)
     shapes = {path: leaf.shape for path, leaf in by_path(abstract).items()}
-    params = from_paths(torch_weights.from_state_dict(tensors, shapes, experiment), abstract)
+    params = from_paths(torch_names.from_state_dict(tensors, shapes, experiment), abstract)
     return jax.device_put(params, parallel.shardings(abstract, mesh))

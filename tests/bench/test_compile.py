@@ -91,7 +91,7 @@ def test_groups_of_devices_in_each_notation(text, groups):
 
 
 def test_all_of_a_step_is_measured(found):
-    assert found.arguments == pytest.approx(found.params + found.moments + found.ema + found.batch, rel=0.1)
+    assert found.arguments == pytest.approx(found.params + found.opt_state + found.ema + found.batch, rel=0.1)
     assert 0 < found.temporaries < found.capacity
     assert found.executed_flops == found.model_flops  # a probe's encoder is not differentiated
     assert {one.kind for one in found.traffic} == {"all-gather", "all-reduce"}

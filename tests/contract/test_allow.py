@@ -11,7 +11,7 @@ from ml_collections import config_flags
 from configs import treesatai_ts
 from data_prep.datasets.treesatai_ts.contract import CONTRACT
 from mmae_jax import config, contract, spec
-from mmae_jax.weights import checkpoint
+from mmae_jax.weights import folder
 
 
 @pytest.fixture(autouse=True)
@@ -61,12 +61,12 @@ def test_a_modality_or_target_that_one_side_lacks_is_allowed_by_its_name():
 
 def test_checkpoints_of_another_contract_are_used_only_where_it_is_allowed(monkeypatch):
     began = config.experiment_from_config(treesatai_ts.get_config("runlocal"))
-    monkeypatch.setattr(checkpoint, "open_experiment", lambda _: began)
+    monkeypatch.setattr(folder, "open_experiment", lambda _: began)
     other = dataclasses.replace(began, dataset=changed(scale=1.0))
-    with pytest.raises(checkpoint.CheckpointError, match=r"dataset\.modalities\.s2\.scale: expected 1.0, found 0.0001"):
-        checkpoint.check_same_experiment("folder", other, "pretrain", trains=True)
+    with pytest.raises(folder.CheckpointError, match=r"dataset\.modalities\.s2\.scale: expected 1.0, found 0.0001"):
+        folder.check_same_experiment("folder", other, "pretrain", trains=True)
     data = dataclasses.replace(began.data, allow=("modalities.s2.scale",))
-    checkpoint.check_same_experiment("folder", dataclasses.replace(other, data=data), "pretrain", trains=True)
+    folder.check_same_experiment("folder", dataclasses.replace(other, data=data), "pretrain", trains=True)
 
 
 def test_the_command_line_sets_it(monkeypatch):

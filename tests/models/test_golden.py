@@ -12,7 +12,7 @@ from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.params import abstract_model, by_path
 from mmae_jax.models.patches import from_patches
 from mmae_jax.models.samples import Samples
-from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights import torch_names
 from tests.golden_cases import CASES, GoldenCase
 
 VALUES, GRADIENTS = 1e-5, 1e-4
@@ -48,7 +48,7 @@ def found(case):
     with jax.default_matmul_precision("float32"):
         step = jax.jit(jax.value_and_grad(compute, has_aux=True))
         (loss, outputs), gradients = step(case.params(), case.samples())
-    return {**outputs, "loss_rec": loss, "grads": torch_weights.to_state_dict(by_path(gradients), case.experiment)}
+    return {**outputs, "loss_rec": loss, "grads": torch_names.to_state_dict(by_path(gradients), case.experiment)}
 
 
 def sequence_masks(case) -> dict[str, SequenceMask]:
@@ -98,7 +98,7 @@ def test_gradients(case, found):
 
 
 def test_export_has_the_reference_names_shapes_and_bytes(case):
-    tensors = torch_weights.to_state_dict(by_path(case.params()), case.experiment)
+    tensors = torch_names.to_state_dict(by_path(case.params()), case.experiment)
     expected = case.below("params")
     assert {name: a.shape for name, a in tensors.items()} == {name: a.shape for name, a in expected.items()}
     for name in expected:

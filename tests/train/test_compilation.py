@@ -11,7 +11,7 @@ from mmae_jax.train.step import train_step
 from tests import runs
 
 
-@pytest.mark.parametrize("function", ["train_step", "evaluate_step", "update_average"])
+@pytest.mark.parametrize("function", ["train_step", "evaluate_step", "update_ema"])
 def test_each_function_is_compiled_once_a_phase(finished_run, compilations, function):
     # 3 phases of 2 epochs; evaluations of 3 tiles in batches of 4, on two splits.
     assert compilations[function] == 3

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mmae_jax.models.params import by_path
+from mmae_jax.models.params import by_path, named
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train.state import (
     TRAINED,
@@ -13,11 +13,10 @@ from mmae_jax.train.state import (
     abstract_state,
     averaged_params,
     begin_phase,
-    named,
     new_params,
     split_trained,
 )
-from mmae_jax.train.step import update_average
+from mmae_jax.train.step import update_ema
 from mmae_jax.weights.checkpoint import load_params
 from mmae_jax.weights.result import read_result
 from tests import runs
@@ -54,7 +53,7 @@ def test_average_is_updated_at_the_end_of_each_epoch(scripted, synthetic_shards,
     steps = []
     scripted.setattr(
         phase_module,
-        "update_average",
+        "update_ema",
         lambda program, state: (steps.append((program.phase, int(state.step))), state)[1],
     )
     runs.run(runs.tiny(synthetic_shards, ("s1_asc",)), tmp_path)
@@ -69,7 +68,7 @@ def test_average_moves_by_the_momentum(synthetic_shards, quick_compilation, epoc
     before, after = (by_path(runs.random_params(experiment, mesh, seed)) for seed in (1, 2))
     state = begin_phase(program, runs.random_params(experiment, mesh, 1), mesh)
     assert_averages(state, before)
-    state = update_average(program, dataclasses.replace(state, params=runs.random_params(experiment, mesh, 2)))
+    state = update_ema(program, dataclasses.replace(state, params=runs.random_params(experiment, mesh, 2)))
     assert_averages(state, {path: momentum * before[path] + (1 - momentum) * after[path] for path in before})
 
 
@@ -98,6 +97,6 @@ def test_without_average_there_is_none(synthetic_shards, quick_compilation):
 @pytest.mark.parametrize("phase", PHASES)
 def test_moments_are_of_what_the_phase_trains(tiny_experiment, phase):
     state = abstract_state(Program(tiny_experiment, phase, 6), runs.one_device())
-    moments = [name for name in named(state.moments) if ".mu." in name]
+    moments = [name for name in named(state.opt_state) if ".mu." in name]
     trained, _ = split_trained(state.params, phase)
     assert {name.partition(".mu.")[2] for name in moments} == set(named(trained))

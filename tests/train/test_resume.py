@@ -52,7 +52,7 @@ def test_interruptions_change_nothing(tiny_experiment, finished_run, compilation
     assert calls.count(first) == 2
     assert calls.count(repeated) == 2
     assert_same_runs(tiny_experiment, tmp_path, finished_run)
-    assert not {"train_step", "evaluate_step", "update_average"} & set(again), "restored states need no other programs"
+    assert not {"train_step", "evaluate_step", "update_ema"} & set(again), "restored states need no other programs"
 
 
 def wait_for(process, condition):

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from mmae_jax.train.monitor.log import read_entries
-from mmae_jax.weights.checkpoint import Checkpoints, Progress
+from mmae_jax.weights.checkpoint import Checkpoints
+from mmae_jax.weights.progress import Progress
 from mmae_jax.weights.result import read_result
 from tests import runs
 

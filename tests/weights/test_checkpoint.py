@@ -12,7 +12,8 @@ import pytest
 from mmae_jax.spec import SpecError
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train.divergence import DivergedError
-from mmae_jax.weights.checkpoint import CheckpointError, load_params, open_experiment
+from mmae_jax.weights.checkpoint import load_params
+from mmae_jax.weights.folder import CheckpointError, open_experiment
 from mmae_jax.weights.result import read_result
 from tests import runs
 

@@ -15,7 +15,7 @@ from mmae_jax.spec import SpecError
 from mmae_jax.train import loop
 from mmae_jax.train.state import averaged_params
 from mmae_jax.weights import export as exporting
-from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import state_dict
 from mmae_jax.weights.source import load_initial
 from tests import runs
@@ -34,7 +34,7 @@ def starting_from(experiment, file):
 
 
 def exported(params, experiment):
-    return torch_weights.to_state_dict({path: np.asarray(leaf) for path, leaf in by_path(params).items()}, experiment)
+    return torch_names.to_state_dict({path: np.asarray(leaf) for path, leaf in by_path(params).items()}, experiment)
 
 
 def assert_same_tensors(found, expected):
@@ -44,7 +44,7 @@ def assert_same_tensors(found, expected):
 
 
 def test_names_and_shapes_are_those_of_the_table(tiny_experiment, weights):
-    table = {weight.name: weight.shape for weight in torch_weights.weights(tiny_experiment)}
+    table = {weight.name: weight.shape for weight in torch_names.weights(tiny_experiment)}
     found = load_file(weights)
     assert {name: tensor.shape for name, tensor in found.items()} == table
     assert {tensor.dtype for tensor in found.values()} == {np.dtype("float32")}

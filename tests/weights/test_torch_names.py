@@ -10,7 +10,7 @@ from immutabledict import immutabledict
 from mmae_jax import spec
 from mmae_jax.models.params import abstract_model, by_path
 from mmae_jax.spec import SpecError
-from mmae_jax.weights import torch_names as torch_weights
+from mmae_jax.weights import torch_names
 from tests.experiments import EACH_FUSION, INPUTS, TINY, experiment
 
 
@@ -44,14 +44,14 @@ def tiny(request):
 
 def test_round_trip_is_bit_identical(tiny):
     params = drawn(tiny)
-    back = torch_weights.from_state_dict(torch_weights.to_state_dict(params, tiny), shapes(tiny), tiny)
+    back = torch_names.from_state_dict(torch_names.to_state_dict(params, tiny), shapes(tiny), tiny)
     assert set(back) == set(params)
     for path, array in params.items():
         assert back[path].tobytes() == array.tobytes(), path
 
 
 def test_every_parameter_and_layer_is_written_once(tiny):
-    table = torch_weights.weights(tiny)
+    table = torch_names.weights(tiny)
     assert len({weight.name for weight in table}) == len(table)
     written = Counter((weight.path, weight.layer) for weight in table)
     for path, shape in shapes(tiny).items():
@@ -61,31 +61,31 @@ def test_every_parameter_and_layer_is_written_once(tiny):
 
 
 def test_every_number_is_counted(tiny):
-    assert torch_weights.count_parameters(tiny) == sum(array.size for array in drawn(tiny).values())
+    assert torch_names.count_parameters(tiny) == sum(array.size for array in drawn(tiny).values())
 
 
 def test_state_dict_is_float32_in_the_shapes_of_the_table(tiny):
-    tensors = torch_weights.to_state_dict(drawn(tiny), tiny)
+    tensors = torch_names.to_state_dict(drawn(tiny), tiny)
     assert {name: array.shape for name, array in tensors.items()} == {
-        weight.name: weight.shape for weight in torch_weights.weights(tiny)
+        weight.name: weight.shape for weight in torch_names.weights(tiny)
     }
     assert all(array.dtype == np.float32 and array.flags.c_contiguous for array in tensors.values())
 
 
 def test_modalities_of_one_embed_name_share_its_weights():
-    names = {weight.name for weight in torch_weights.weights(EXPERIMENTS["shared_embedding"])}
+    names = {weight.name for weight in torch_names.weights(EXPERIMENTS["shared_embedding"])}
     assert {name.split(".")[1] for name in names if name.startswith(("patch_embed", "embed_to_rec"))} == {"radar"}
     assert {"mask_token.s1_asc", "mask_token.s1_des"} <= names
 
 
 def test_equal_widths_need_no_map_from_encoder_to_decoder():
-    paths = {weight.path[0] for weight in torch_weights.weights(EXPERIMENTS["same_width"])}
+    paths = {weight.path[0] for weight in torch_names.weights(EXPERIMENTS["same_width"])}
     assert "enc_to_dec" not in paths
-    assert any(weight.name.startswith("enc_to_dec.s1.") for weight in torch_weights.weights(EXPERIMENTS["no_targets"]))
+    assert any(weight.name.startswith("enc_to_dec.s1.") for weight in torch_names.weights(EXPERIMENTS["no_targets"]))
 
 
 def test_one_head_as_wide_as_the_tokens_has_no_output_projection():
-    names = {weight.name for weight in torch_weights.weights(EXPERIMENTS["one_wide_head"])}
+    names = {weight.name for weight in torch_names.weights(EXPERIMENTS["one_wide_head"])}
     assert not any("to_out" in name for name in names if name.startswith("encoder"))
     assert any("to_out" in name for name in names if name.startswith("decoder"))
 
@@ -93,7 +93,7 @@ def test_one_head_as_wide_as_the_tokens_has_no_output_projection():
 def test_matrices_are_output_major_and_patches_row_major():
     tiny = EXPERIMENTS["group_attentive"]
     params = drawn(tiny)
-    tensors = torch_weights.to_state_dict(params, tiny)
+    tensors = torch_names.to_state_dict(params, tiny)
     kernel = params["patch_embed", "s2", "groups", 0, "kernel"]
     assert tensors["patch_embed.s2.patchify_bands.0.conv.weight"][7, 1, 1, 0] == kernel[2, 1, 7]
     qkv = params["encoder", "s1", "blocks", "qkv_kernel"]
@@ -105,13 +105,13 @@ def test_matrices_are_output_major_and_patches_row_major():
 
 def test_errors_list_every_missing_unknown_and_misshapen_name():
     tiny = EXPERIMENTS["group_attentive"]
-    tensors = torch_weights.to_state_dict(drawn(tiny), tiny)
+    tensors = torch_names.to_state_dict(drawn(tiny), tiny)
     del tensors["mask_token.s2"]
     del tensors["decoder.s1.norm.bias"]
     tensors["ema_model.x"] = np.zeros(3)
     tensors["encoder.s2.norm.weight"] = np.zeros((1, 16))
     with pytest.raises(SpecError) as error:
-        torch_weights.from_state_dict(tensors, shapes(tiny), tiny)
+        torch_names.from_state_dict(tensors, shapes(tiny), tiny)
     lines = str(error.value).splitlines()[1:]
     assert [line.strip() for line in lines] == [
         "missing mask_token.s2 (1, 2, 1, 1, 24)",
@@ -124,7 +124,7 @@ def test_errors_list_every_missing_unknown_and_misshapen_name():
 def test_a_parameter_without_a_name_is_an_error():
     tiny = EXPERIMENTS["group_attentive"]
     with pytest.raises(SpecError, match=r"parameters without a PyTorch name: heads\.trees\.extra"):
-        torch_weights.to_state_dict(drawn(tiny) | {("heads", "trees", "extra"): np.zeros(1)}, tiny)
+        torch_names.to_state_dict(drawn(tiny) | {("heads", "trees", "extra"): np.zeros(1)}, tiny)
 
 
 def bands(count):
@@ -189,4 +189,4 @@ def test_size_is_the_published_one(name):
         model=dataclasses.replace(tiny.model, ref_input=ref_input),
     )
     assert sum(modality.num_tokens for modality in inputs.values()) == tokens
-    assert round(torch_weights.count_parameters(published) / 1e6, 1) == millions
+    assert round(torch_names.count_parameters(published) / 1e6, 1) == millions

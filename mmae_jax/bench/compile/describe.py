@@ -15,10 +15,10 @@ def describe(title: str, found: Measurement) -> str:
 def _memory(found: Measurement) -> list[str]:
     arguments = {
         "parameters": found.params,
-        "optimizer moments": found.moments,
+        "optimizer state": found.opt_state,
         "moving average": found.ema,
         "batch": found.batch,
-        "padding": found.arguments - found.params - found.moments - found.ema - found.batch,
+        "padding": found.arguments - found.params - found.opt_state - found.ema - found.batch,
         "temporaries": found.temporaries,
     }
     share = found.total / found.capacity

@@ -51,7 +51,7 @@ class Measurement:
     """What compiling a step tells; all figures of one chip and step.
 
     Attributes:
-      params, moments, ema, batch: bytes of the arguments.
+      params, opt_state, ema, batch: bytes of the arguments.
       arguments: bytes of all arguments as they lie in memory, padding included.
       temporaries: further bytes the step needs.
       capacity: bytes of a chip.
@@ -65,7 +65,7 @@ class Measurement:
     """
 
     params: float
-    moments: float
+    opt_state: float
     ema: float
     batch: float
     arguments: float
@@ -127,7 +127,7 @@ def measure(experiment: Experiment, phase: str, devices: Sequence[jax.Device], c
     costs: Any = compiled.cost_analysis()
     return Measurement(
         params=_share(state.params),
-        moments=_share(state.moments),
+        opt_state=_share(state.opt_state),
         ema=_share(state.ema),
         batch=_share(batch),
         arguments=sizes.argument_size_in_bytes,

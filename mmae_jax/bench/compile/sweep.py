@@ -101,7 +101,7 @@ def _cells(row: Row) -> list[str]:
         return [*first, row["error"], *[""] * (len(HEADINGS) - len(first) - 1)]
     return [
         *first,
-        f"{(found['params'] + found['moments'] + found['ema']) / GB:.3f}",
+        f"{(found['params'] + found['opt_state'] + found['ema']) / GB:.3f}",
         f"{found['temporaries'] / GB:.2f}",
         f"{found['total'] / GB:.2f}",
         f"{found['executed_flops'] / TERA:.2f}",

@@ -1,0 +1,119 @@
+"""The folder of a phase's checkpoints: its errors name it, and its metadata say whose checkpoints these are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orbax.checkpoint.experimental.v1 as ocp
+from etils import epath
+
+from mmae_jax import config
+from mmae_jax.contract import differences, refused
+from mmae_jax.formats import format_version
+from mmae_jax.spec import PHASES, Experiment, SpecError
+
+# What may change between an interrupted run and its continuation: it moves or watches the computation, not more.
+FREE_FIELDS = (
+    *("data.dir", "data.workers", "data.prefetch", "data.allow"),
+    *("model.remat", "mesh", "logging", "phases", "profile", "compilation_cache"),
+)
+FORMAT_VERSION = 1
+"""Of checkpoints. Version 1 calls the state of the optimiser `opt_state`; before, it was `moments`."""
+
+
+class CheckpointError(SpecError):
+    """A checkpoint cannot be written, read or used; the message names its folder."""
+
+
+def check_same_experiment(directory: epath.PathLike, experiment: Experiment, phase: str, *, trains: bool) -> None:
+    """Stops where checkpoints belong to another experiment, except in contract fields in `data.allow`.
+
+    Args:
+      directory: checkpoints of `phase`.
+      experiment: what will use them.
+      phase: theirs.
+      trains: whether `experiment` trains this phase, so that the phase's own settings count, too.
+
+    Raises:
+      CheckpointError: the message names the fields and both values.
+    """
+    others = tuple(name for name in PHASES if name != phase or not trains)
+    lines = [
+        line
+        for line in differences(config.to_plain(experiment), config.to_plain(open_experiment(directory)))
+        if not line.startswith((*FREE_FIELDS, *(f"{name}." for name in others)))
+    ]
+    lines = refused(lines, experiment.data.allow, directory, prefix="dataset.")
+    if lines:
+        raise CheckpointError(
+            f"{directory}: holds checkpoints of another experiment, choose another workdir\n  " + "\n  ".join(lines)
+        )
+
+
+def open_experiment(directory: epath.PathLike) -> Experiment:
+    """Returns the experiment whose checkpoints are in `directory` (of a phase).
+
+    Raises:
+      CheckpointError: there are none, what describes them is damaged, or another version of mmae_jax wrote them.
+    """
+    directory = absolute(directory)
+    if not has_steps(directory):
+        raise CheckpointError(f"{directory}: no checkpoints there")
+    with reading(directory), ocp.training.Checkpointer(directory) as checkpointer:
+        stored: Any = checkpointer.root_metadata().custom_metadata
+    if not stored or "experiment" not in stored:
+        raise CheckpointError(f"{directory}: no checkpoints of mmae_jax there")
+    check_version(stored, directory)
+    try:
+        return config.experiment_from_config(stored["experiment"])
+    except SpecError as error:
+        version = stored.get("versions", {}).get("mmae_jax", "unknown")
+        raise CheckpointError(
+            f"{directory}: written by another version of mmae_jax ({version}), "
+            f"continue with that one or choose another workdir: {error}"
+        ) from error
+
+
+def check_version(metadata: Mapping[str, Any] | None, where: object) -> int:
+    """Returns the format version of a checkpoint or of a folder of them; 0 before there were versions.
+
+    Raises:
+      CheckpointError: it is newer than this program.
+    """
+    return format_version(metadata or {}, FORMAT_VERSION, where, CheckpointError)
+
+
+def absolute(path: epath.PathLike) -> epath.Path:
+    """Returns the absolute path: Orbax writes to no relative one."""
+    path = epath.Path(path)
+    return path if path.is_absolute() else epath.Path(os.getcwd()) / path
+
+
+def has_steps(directory: epath.Path) -> bool:
+    """Returns whether there is a complete checkpoint in `directory`."""
+    return directory.is_dir() and any(path.name.isdigit() for path in directory.iterdir())
+
+
+def reading(path: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """Turns what is raised while `path` is read into a `CheckpointError` that names it."""
+    return naming(path, "cannot be read, it is damaged or incomplete; delete it to go on from what is before it")
+
+
+@contextlib.contextmanager
+def naming(path: epath.Path, problem: str) -> Iterator[None]:
+    """Turns what is raised into a `CheckpointError` that names `path` and `problem`.
+
+    Orbax and TensorStore raise exceptions of any class, often without the folder, with where in their source after the
+    reason.
+    """
+    try:
+        yield
+    except SpecError:
+        raise
+    except Exception as error:
+        text = next(iter(str(error).splitlines()), "").partition(" [tensorstore_spec")[0].partition(" [source loc")[0]
+        text = text if len(text) < 600 else f"{text[:300]} … {text[-300:]}"
+        raise CheckpointError(f"{path}: {problem} ({type(error).__name__}: {text})") from error
