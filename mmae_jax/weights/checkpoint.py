@@ -74,7 +74,8 @@ class Checkpoints:
 
     def progress(self, step: int) -> Progress:
         """Returns the progress stored with the checkpoint of `step`."""
-        return Progress(**self._metadata(step)["progress"])
+        with folder.reading(self.directory / str(step)):
+            return Progress(**self._metadata(step)[1]["progress"])
 
     def save(self, step: int, state: Any, progress: Progress, *, again: bool = False) -> None:
         """Starts saving `state` (waits for the previous save); it is picked up once it is complete.
@@ -115,15 +116,18 @@ class Checkpoints:
           CheckpointError: it is damaged, or a newer version of mmae_jax wrote it.
         """
         names = named(like)
-        version = folder.check_version(self._metadata(step), self.directory / str(step))
+        version, _ = self._metadata(step)
         stored = {name: _name_in(version, name) for name in names}
         with folder.reading(self.directory / str(step)):
             leaves = self._checkpointer.load(step, {stored[name]: leaf for name, leaf in names.items()})
             return unnamed({name: leaves[stored[name]] for name in names}, like)
 
-    def _metadata(self, step: int) -> dict[str, Any]:
-        with folder.reading(self.directory / str(step)):
-            return dict(self._checkpointer.metadata(step).custom_metadata or {})
+    def _metadata(self, step: int) -> tuple[int, dict[str, Any]]:
+        """Returns the format version of a checkpoint, and what was stored about it."""
+        path = self.directory / str(step)
+        with folder.reading(path):
+            stored = dict(self._checkpointer.metadata(step).custom_metadata or {})
+        return folder.check_version(stored, path), stored
 
 
 def _name_in(version: int, name: str) -> str:

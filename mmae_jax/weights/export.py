@@ -13,7 +13,8 @@ from mmae_jax import config
 from mmae_jax.formats import VERSION_KEY
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.weights import torch_names
-from mmae_jax.weights.source import EXPORT_FORMAT_VERSION, WeightsError, open_weights
+from mmae_jax.weights.source import open_weights
+from mmae_jax.weights.tensor_file import FORMAT_VERSION, WeightsError
 
 
 def export(
@@ -41,7 +42,7 @@ def export(
     else:
         metadata = {
             "format": "pt",
-            VERSION_KEY: str(EXPORT_FORMAT_VERSION),
+            VERSION_KEY: str(FORMAT_VERSION),
             "experiment": json.dumps(config.to_plain(experiment)),
         }
         beside.write_bytes(save_safetensors(tensors, metadata))

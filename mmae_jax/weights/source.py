@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax
 import numpy as np
 from etils import epath
 from flax import nnx
-from safetensors import safe_open
 
 from mmae_jax import parallel
-from mmae_jax.config import experiment_from_config
 from mmae_jax.contract import check_contract
-from mmae_jax.formats import format_version
 from mmae_jax.models.params import Path, abstract_model, by_path, from_paths
 from mmae_jax.spec import PHASES, Dataset, Experiment, Mesh, SpecError
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.checkpoint import load_params
 from mmae_jax.weights.folder import open_experiment
 from mmae_jax.weights.result import read_result
-
-TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
-LIGHTNING_PREFIX = "model."
-EXPORT_FORMAT_VERSION = 1
-"""Of the metadata of exported `.safetensors` files."""
-
-
-class WeightsError(SpecError):
-    """There are no weights that can be read; the message names the folder or file."""
+from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, read_tensors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +74,8 @@ def open_weights(
       path: folder or file.
       phase: in a workdir, whose weights; by default those of the last finished phase.
       step: in a workdir, the step of the checkpoint of `phase`; by default the one chosen when it finished.
-      averaged: in a workdir, take the moving average of what the phase trained; by default as the phase was scored.
+      averaged: in a workdir, take the moving average of what the phase trained; by default as the phase was scored, and
+        no average where both `phase` and `step` are given.
 
     Raises:
       WeightsError: nothing can be read there.
@@ -95,22 +84,13 @@ def open_weights(
     path = epath.Path(path)
     if not path.exists():
         raise WeightsError(f"{path} not found")
-    if path.suffix in (".safetensors", *TORCH_SUFFIXES):
-        tensors, experiment = _read_file(path)
-        return Weights(path, experiment, functools.partial(_from_tensors, tensors))
-    if phase is None or step is None:
-        phases = PHASES if phase is None else (phase,)
-        result = next((found for name in reversed(phases) if (found := read_result(path, name)) is not None), None)
-        if result is None:
-            raise WeightsError(
-                f"{path}: expected a finished phase ({' or '.join(phases)}), found none; "
-                f"weights are also read from files that end in .safetensors, {', '.join(TORCH_SUFFIXES)}"
-            )
-        phase, step = result.phase, result.step if step is None else step
-        averaged = result.averaged if averaged is None else averaged
-    checkpoints = path / phase / "checkpoints"
-    load = functools.partial(load_params, checkpoints, step, averaged=bool(averaged))
-    return Weights(checkpoints, open_experiment(checkpoints), load)
+    if path.suffix not in SUFFIXES:
+        return _open_run(path, phase, step, averaged)
+    choices = {"phase": phase, "step": step, "averaged": averaged or None}
+    if chosen := [name for name, choice in choices.items() if choice is not None]:
+        raise WeightsError(f"{path}: one set of weights; {', '.join(chosen)} can be chosen in a workdir only")
+    tensors, experiment = read_tensors(path)
+    return Weights(path, experiment, functools.partial(_from_tensors, tensors))
 
 
 def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
@@ -129,44 +109,20 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
     return weights.on(mesh, experiment)
 
 
-def _read_file(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:
-    try:
-        return _read_safetensors(file) if file.suffix == ".safetensors" else (_read_torch(file), None)
-    except SpecError:
-        raise
-    except Exception as error:
-        text = next(iter(str(error).splitlines()), type(error).__name__)
-        raise WeightsError(f"{file} cannot be read ({text})") from error
-
-
-def _read_safetensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:
-    with safe_open(str(file), framework="numpy") as opened:
-        experiment = _experiment(opened.metadata() or {}, file)
-        return {name: opened.get_tensor(name) for name in opened.keys()}, experiment  # noqa: SIM118
-
-
-def _experiment(metadata: Mapping[str, str], file: epath.Path) -> Experiment | None:
-    if "experiment" not in metadata:
-        return None
-    format_version(metadata, EXPORT_FORMAT_VERSION, file, WeightsError)
-    try:
-        return experiment_from_config(json.loads(metadata["experiment"]))
-    except SpecError as error:
-        raise WeightsError(
-            f"{file}: exported by another version of mmae_jax, export the run again with this one: {error}"
-        ) from error
-
-
-def _read_torch(file: epath.Path) -> dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError as error:
-        raise WeightsError(f"reading {file} needs PyTorch, `pip install 'mmae_jax[torch]'`") from error
-    stored = torch.load(file, map_location="cpu", weights_only=True)
-    if "state_dict" in stored:
-        names = (name for name in stored["state_dict"] if name.startswith(LIGHTNING_PREFIX))
-        stored = {name.removeprefix(LIGHTNING_PREFIX): stored["state_dict"][name] for name in names}
-    return {name: tensor.numpy() for name, tensor in stored.items()}
+def _open_run(workdir: epath.Path, phase: str | None, step: int | None, averaged: bool | None) -> Weights:
+    if phase is None or step is None:
+        phases = PHASES if phase is None else (phase,)
+        result = next((found for name in reversed(phases) if (found := read_result(workdir, name)) is not None), None)
+        if result is None:
+            raise WeightsError(
+                f"{workdir}: expected a finished phase ({' or '.join(phases)}), found none; "
+                f"weights are also read from files that end in {', '.join(SUFFIXES)}"
+            )
+        phase, step = result.phase, result.step if step is None else step
+        averaged = result.averaged if averaged is None else averaged
+    checkpoints = workdir / phase / "checkpoints"
+    load = functools.partial(load_params, checkpoints, step, averaged=bool(averaged))
+    return Weights(checkpoints, open_experiment(checkpoints), load)
 
 
 def _from_tensors(tensors: dict[str, np.ndarray], experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:

@@ -24,7 +24,7 @@ def stored(tmp_path):
 
 def test_contract_says_its_version_first(stored):
     plain = json.loads((stored() / CONTRACT_FILE).read_text())
-    assert list(plain.items())[0] == ("format_version", 1)
+    assert next(iter(plain.items())) == ("format_version", 1)
 
 
 def test_contract_from_before_versions_means_the_same(stored):
