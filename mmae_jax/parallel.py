@@ -1,4 +1,4 @@
-"""The device mesh and every partition of the program (ARCHITECTURE, decision 7).
+"""The device mesh and every partition of the program (docs/design.md, decision 7).
 
 Axes: `data` holds replicas of the model; `fsdp` shares out parameters and optimiser state, and a part of the batch;
 `tensor` splits attention heads and MLP columns.

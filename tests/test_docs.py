@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from data_prep import __main__ as data_prep
+from data_prep.datasets import registry
 from mmae_jax.config import METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -128,19 +128,16 @@ def test_citations_in_the_code_resolve():
 def test_the_tables_name_all_datasets_configs_and_scores():
     rows = [line for line in (ROOT / "docs" / "data.md").read_text().splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if "configs/" in row]
-    prepared = {re.match(r"`(\w+)", row[1])[1] for row in cells}
-    assert prepared == set(data_prep.SOURCES)
+    commands = [re.match(r"`(\w+)", row[1])[1] for row in cells]
+    assert set(commands) == set(registry.DATASETS)
     configs = {re.search(r"configs/(\w+)\.py", row[3])[1] for row in cells}
     assert configs == {file.stem for file in (ROOT / "configs").glob("*.py")} - {"__init__", "common", "quickstart"}
-    commands = next(a for a in data_prep._parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
-    for row in cells:
-        command = re.match(r"`(\w+)", row[1])[1]
-        options = set(re.findall(r"--\w+", f"{row[1]} {row[2]}"))
-        own = {action.dest for action in commands[command]._actions} - data_prep.PREPARE_OPTIONS - {"help"}
-        assert options <= {f"--{name}" for name in own}
-        assert {
-            option for row in cells if f"`{command}" in row[1] for option in re.findall(r"--\w+", " ".join(row[1:3]))
-        } == {f"--{name}" for name in own}
+    for name in registry.DATASETS:
+        parser = argparse.ArgumentParser(add_help=False)
+        registry.reader(name).add_arguments(parser)
+        named = [row for row, command in zip(cells, commands, strict=True) if command == name]
+        found = {option for row in named for option in re.findall(r"--\w+", f"{row[1]} {row[2]}")}
+        assert found == {option for action in parser._actions for option in action.option_strings}
     evaluation = (ROOT / "docs" / "evaluation.md").read_text()
     for kind, metrics in METRICS.items():
         row = next(line for line in evaluation.splitlines() if line.startswith(f"| `{kind}`"))

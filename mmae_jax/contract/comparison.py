@@ -1,4 +1,4 @@
-"""Comparing sensor contracts wherever data meet a model (SPEC §9)."""
+"""Comparing sensor contracts wherever data meet a model (docs/method.md §9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flips and transposition, SPEC §2.4: one draw for every raster of a sample."""
+"""Flips and transposition, docs/method.md §2.4: one draw for every raster of a sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a sample is cut from its tile (SPEC §2.1), in cells of the grid that all rasters share."""
+"""Where a sample is cut from its tile (docs/method.md §2.1), in cells of the grid that all rasters share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which acquisitions a sample holds: one per date bin, SPEC §2.2."""
+"""Which acquisitions a sample holds: one per date bin, docs/method.md §2.2."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def select_dates(
     mask_threshold: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Selection:
-    """Takes one acquisition per date bin (SPEC §2.2).
+    """Takes one acquisition per date bin (docs/method.md §2.2).
 
     A bin without an eligible acquisition takes the one with the fewest unusable (missing or masked) pixels; missing
     values are replaced by the median of their band in the bin, masked ones stay.

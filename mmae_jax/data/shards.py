@@ -34,7 +34,7 @@ class Shards:
         return sum(file.take for split in splits for file in self._files(split)) // self.experiment.dataset.blocks**2
 
     def num_samples(self, splits: Sequence[str]) -> int:
-        """Returns the number of samples of an epoch: tiles · repeats² (SPEC §2.1)."""
+        """Returns the number of samples of an epoch: tiles · repeats² (docs/method.md §2.1)."""
         return self.num_tiles(splits) * self.experiment.data.repeats**2
 
     def has_samples(self, split: str) -> bool:

@@ -1,4 +1,4 @@
-"""What metadata cannot tell about values: wrong unit, an empty band, bands in another order (SPEC §9).
+"""What metadata cannot tell about values: wrong unit, an empty band, bands in another order (docs/method.md §9).
 
 Three rules, on the values of a batch that are neither missing nor nodata, `base` and `quantum` applied:
 

@@ -1,4 +1,4 @@
-"""Position and date encodings of tokens (SPEC §3)."""
+"""Position and date encodings of tokens (docs/method.md §3)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def date_encoding(dates: jax.Array, ref_date: jax.Array, width: int) -> jax.Arra
     """
     year, day, hour = jnp.moveaxis(dates.astype(jnp.float32), -1, 0)
     ref_year, ref_day, _ = jnp.moveaxis(ref_date.astype(jnp.float32)[:, None], -1, 0)
-    # Whole years are subtracted first: their sum with the day fraction would lose 1e-4 in float32 (SPEC §3).
+    # Whole years are subtracted first: their sum with the day fraction would lose 1e-4 in float32 (docs/method.md §3).
     delta = (year - ref_year) + (day - ref_day) / DAYS_PER_YEAR
     day_angle, hour_angle = 2 * jnp.pi * day / DAYS_PER_YEAR, 2 * jnp.pi * hour / 24
     angles = [jnp.sin(day_angle), jnp.cos(day_angle), jnp.sin(hour_angle), jnp.cos(hour_angle)]

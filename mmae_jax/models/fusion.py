@@ -1,4 +1,4 @@
-"""Which tokens meet in one attention sequence, and which weights encode it (SPEC §4)."""
+"""Which tokens meet in one attention sequence, and which weights encode it (docs/method.md §4)."""
 
 from __future__ import annotations
 

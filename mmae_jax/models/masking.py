@@ -1,4 +1,4 @@
-"""Which tokens the pretraining objective hides (SPEC §5)."""
+"""Which tokens the pretraining objective hides (docs/method.md §5)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def masked_count(mask: Mask, tokens: int, dates: int, *, structured: bool) -> in
     Args:
       mask: settings.
       tokens: length of the sequence.
-      dates: N of SPEC §5, dates × band groups in the sequence.
+      dates: N of docs/method.md §5, dates × band groups in the sequence.
       structured: whether the ratio grows with N (`mod` and `group` only).
     """
     ratio = 1 - (1 - mask.ratio) / dates**mask.scale if structured else mask.ratio

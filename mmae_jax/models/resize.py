@@ -1,4 +1,4 @@
-"""Resizing of square rasters and token grids, as PyTorch's `interpolate` does it without antialiasing (SPEC §2.5).
+"""Resizing of square rasters and token grids as by PyTorch's `interpolate` without antialiasing (docs/method.md §2.5).
 
 `jax.image.resize` differs where it matters here: its cubic kernel has another coefficient (−0.5, not −0.75) and its
 nearest neighbour other indices (half-pixel centres, where the reference takes `floor(i · in / out)`).

@@ -1,4 +1,4 @@
-"""From a batch in native dtypes to what the model sees, on the device: cast, logarithm, scale, resize (SPEC §2)."""
+"""From a batch in native dtypes to what the model sees, on device: cast, log, scale, resize (docs/method.md §2)."""
 
 from __future__ import annotations
 

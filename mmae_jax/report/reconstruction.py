@@ -1,4 +1,4 @@
-"""What a masked autoencoder saw, what it made of it, and what was there (SPEC §5–7)."""
+"""What a masked autoencoder saw, what it made of it, and what was there (docs/method.md §5–7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdamW, its one-cycle learning rate, and the momentum of the weights' moving average (SPEC §8)."""
+"""AdamW, its one-cycle learning rate, and the momentum of the weights' moving average (docs/method.md §8)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INITIAL_FACTOR = 1e3
 
 
 def learning_rate(phase: spec.Phase, total_steps: int) -> optax.Schedule:
-    """Returns the one-cycle cosine schedule of a phase (SPEC §8): step → learning rate, float32.
+    """Returns the one-cycle cosine schedule of a phase (docs/method.md §8): step → learning rate, float32.
 
     The rate rises from `peak / 1000` to the peak at step `0.2 · total_steps − 1` and falls to `peak / final_factor` at
     step `total_steps − 1`, where it stays. Phases too short to warm up start at the peak.
@@ -50,7 +50,7 @@ def _half_cosine(fraction: jax.Array) -> jax.Array:
 
 
 def optimizer(phase: spec.Phase, total_steps: int) -> optax.GradientTransformation:
-    """Returns AdamW with decoupled weight decay on every parameter it is given (SPEC §8).
+    """Returns AdamW with decoupled weight decay on every parameter it is given (docs/method.md §8).
 
     Args:
       phase: gives `b1`, `b2`, `weight_decay` and the learning rate.
@@ -66,7 +66,7 @@ def optimizer(phase: spec.Phase, total_steps: int) -> optax.GradientTransformati
 
 
 def ema_momentum(epochs: int) -> float:
-    """Returns how much of the moving average of the weights survives an epoch, in [0, 1) (SPEC §8).
+    """Returns how much of the moving average of the weights survives an epoch, in [0, 1) (docs/method.md §8).
 
     Args:
       epochs: length of the phase.

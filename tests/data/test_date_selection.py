@@ -1,4 +1,4 @@
-"""SPEC §2.2 rule by rule, and against a slow reading of it."""
+"""docs/method.md §2.2 rule by rule, and against a slow reading of it."""
 
 import time
 
@@ -33,7 +33,7 @@ def images(*values):
 
 
 def slow_choice(pixels, masks, threshold, num_dates, offset):
-    """Evaluation's choice, read from SPEC §2.2 word by word; None for a bin without an eligible date."""
+    """Evaluation's choice, read from docs/method.md §2.2 word by word; None for a bin without an eligible date."""
     length = len(pixels) // num_dates
     result = []
     for index in range(num_dates):

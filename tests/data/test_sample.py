@@ -1,4 +1,4 @@
-"""SPEC §2.1 and §2.4: one place and one orientation for every raster; missing modalities; targets."""
+"""docs/method.md §2.1 and §2.4: one place and one orientation for every raster; missing modalities; targets."""
 
 import dataclasses
 import itertools

@@ -63,7 +63,7 @@ def case(request, experiment, golden_dir):
 
 
 def values(pixels, name):
-    """SPEC §2.3."""
+    """docs/method.md §2.3."""
     values = pixels.astype(np.float32)
     if INPUTS[name].log_scale:
         values = np.log(np.maximum(values, 1e-10))

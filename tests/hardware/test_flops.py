@@ -42,7 +42,7 @@ def test_loops_count_by_their_length_and_branches_by_the_longest():
     ids=["flair_hub pretrain", "flair_hub finetune", "treesatai_ts pretrain"],
 )
 def test_a_step_is_three_forward_passes_of_the_reference(config, phase, forward):
-    """SPEC §6 gives the forward pass, elementwise operations included; a backward pass is two of it."""
+    """docs/method.md §6 gives the forward pass, elementwise operations included; a backward pass is two of it."""
     plain = config.get_config()
     plain.model.remat = "full"  # must not count
     program = Program(experiment_from_config(plain), phase, 10)

@@ -1,4 +1,4 @@
-"""Position and date encodings (SPEC §3) against float64 written out."""
+"""Position and date encodings (docs/method.md §3) against float64 written out."""
 
 import math
 

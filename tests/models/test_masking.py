@@ -1,4 +1,4 @@
-"""Masks are exact in number, structured as often as SPEC §5 says, and a function of key, name and position."""
+"""Masks are exact in number, as often structured as docs/method.md §5 says, a function of key, name and position."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Resizing equals `torch.nn.functional.interpolate` without antialiasing (SPEC §2.5)."""
+"""Resizing equals `torch.nn.functional.interpolate` without antialiasing (docs/method.md §2.5)."""
 
 import jax.numpy as jnp
 import numpy as np
