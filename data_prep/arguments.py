@@ -39,9 +39,11 @@ def add_filter_percent(parser: argparse.ArgumentParser) -> None:
 
 def add_shard_options(parser: argparse.ArgumentParser) -> None:
     """Adds how shards are written: the options that preparing any dataset has."""
-    parser.add_argument("--num_shards", type=positive, help="shards per split (default: of about 256 MiB)")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the tiles")
+    parser.add_argument(
+        "--num_shards", type=positive, help="number of shards per split (default: as many as make about 256 MiB each)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order of the tiles")
     workers = parser.add_mutually_exclusive_group()
     workers.add_argument("--processes", type=positive, default=1, help="local worker processes")
-    workers.add_argument("--beam_options", metavar="OPTIONS", help="run on Apache Beam; see data_prep/beam.py")
+    workers.add_argument("--beam_options", metavar="OPTIONS", help="run on Apache Beam; see data_prep/shards/beam.py")
     parser.add_argument("--strict", action="store_true", help="stop at the first tile that cannot be used")

@@ -14,7 +14,7 @@ def read_rows(path: Path, columns: Sequence[str], query: str = "SELECT {columns}
     """Returns the rows of a query on the first layer of a GeoPackage, as tuples of texts; geometries are not read.
 
     Args:
-      path: of the file, local or in an object store.
+      path: the file, local or in an object store.
       columns: attributes that must be there.
       query: SQL in which `{columns}` and `{layer}` are filled in. What a table repeats is best grouped in it: SQLite
         does that on disk, while every text that is returned takes memory.

@@ -83,7 +83,7 @@ def read_array(file: h5py.File, key: str, path: Path, shape: tuple[int | None, .
     Args:
       file: open HDF5 file.
       key: name of the array.
-      path: of the file, for messages.
+      path: the file, for messages.
       shape: expected; None matches any length.
 
     Raises:

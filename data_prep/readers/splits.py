@@ -23,9 +23,9 @@ class SplitFiles:
     """One choice among the published splits of a dataset; what is None adds nothing to the file names.
 
     Attributes:
-      version: of the dataset, e.g. `flair2`.
+      version: version of the dataset, e.g. `flair2`.
       filter_percent: share of the training tiles that is kept, in percent.
-      fold: of a cross-validation.
+      fold: number of the fold of a cross-validation.
     """
 
     version: str | None = None
@@ -56,7 +56,7 @@ class SplitFiles:
 
         Args:
           directory: where they must be.
-          published_folder: of the dataset in `PUBLISHED_IN`, e.g. `PASTIS-HD`.
+          published_folder: folder of the dataset in `PUBLISHED_IN`, e.g. `PASTIS-HD`.
           otherwise: what the user can do without them, e.g. `or choose the dataset's own folds with --fold=1 … 5`.
 
         Raises:

@@ -42,7 +42,7 @@ def in_pipeline(
       tasks: all tasks.
       left: positions of those to run.
       bar: advances by the tiles of each shard that appears.
-      options: of Beam, as on a command line.
+      options: Beam's options, as on a command line.
 
     Raises:
       DataPrepError: Beam is not installed, refuses the options, or a task failed.

@@ -64,14 +64,14 @@ def prepare(
 
     Args:
       source: the dataset.
-      raw_dir: its published files.
-      out_dir: folder that does not exist yet.
+      raw_dir: folder of the published files.
+      out_dir: folder to make; it must not exist yet.
       num_shards: shards per split; by default as many as make about 256 MiB each.
-      seed: of the permutation of the tiles.
+      seed: seed of the permutation of the tiles.
       processes: local worker processes; 1 works in the calling process.
       strict: stop at the first tile that cannot be used instead of skipping it.
       beam_options: run the shards as a Beam pipeline with these options instead of in local processes; see `beam`.
-      options: of the dataset, which `source` was made from; for the manifest.
+      options: the dataset's own options that `source` was made from, for the manifest.
 
     Raises:
       DataPrepError: a folder is absent or in the way, nothing could be read, or (strict) a tile cannot be used.

@@ -32,7 +32,7 @@ class Collected:
     """Sums over shards.
 
     Attributes:
-      dataset: their contract.
+      dataset: the sensor contract of the shards.
       splits: split → tiles.
       bins: modality → bins of its histograms.
       sums: over all tiles.

@@ -34,10 +34,10 @@ def _add(first: Any, second: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class MaskSums(Sums):
-    """Of mask channels.
+    """Sums over the pixels of the mask channels.
 
     Attributes:
-      pixels: of all dates, in tiles whose channels are those of the contract.
+      pixels: number of pixels of all dates, in tiles whose channels are those of the contract.
       percent: channel → sum over these pixels.
       above: channel → how many of them are above 0.
       dates: acquisitions of all tiles.
@@ -67,16 +67,16 @@ class MaskSums(Sums):
 
 @dataclasses.dataclass(frozen=True)
 class ModalitySums(Sums):
-    """Of one modality.
+    """Sums over the values of one modality.
 
     Attributes:
-      moments: of all values that are present.
+      moments: moments of all values that are present.
       clear: comoments of pixels with all bands, and free of clouds and snow where a mask tells.
       histogram: int64 `[C, bins + 2]`, see `Bins.count`.
       absent: values that are NaN or nodata, `[C]`.
       per_tile: number of acquisitions → tiles with as many.
       months: `YYYY-MM` → acquisitions.
-      masks: of the mask channels.
+      masks: sums over the mask channels.
     """
 
     moments: Moments
@@ -92,10 +92,10 @@ class ModalitySums(Sums):
         """Returns the sums of one tile, given as what its blocks hold of the modality.
 
         Args:
-          modality: its contract.
-          stored: of each block.
+          modality: what the contract says of the modality.
+          stored: what each block holds of the modality.
           side: pixels per side of a block, without frame.
-          bins: of the histogram.
+          bins: bins of the histogram.
         """
         masks = [cut(block["mask"], (0, 0), side, 1, modality.frame) for block in stored if "mask" in block]
         values, absent = present_values(modality, stored, side)
@@ -143,7 +143,7 @@ def count_classes(target: Target, fields: Sequence[np.ndarray]) -> Counter[int]:
     """Returns class value → pixels (segment) or tiles (else) of one tile; for multilabel, of each class present.
 
     Args:
-      target: its contract.
+      target: what the contract says of the target.
       fields: the stored field of each block of the tile.
     """
     if target.kind == "segment" or target.pixel_values is not None:

@@ -81,7 +81,7 @@ class Countryside:
     Attributes:
       cover: index into `COVERS`, uint8 `[512, 512]`.
       crops: crop class 0 to 22, uint8 `[512, 512]`.
-      brightness: of each pixel, mean about 1, float32 `[512, 512]`.
+      brightness: brightness of each pixel, mean about 1, float32 `[512, 512]`.
       heights: metres above sea level of surface and ground, float32 `[2, 512, 512]`.
     """
 

@@ -31,9 +31,9 @@ class _Area:
     """One area.
 
     Attributes:
-      number: of the area; every third is a test area.
+      number: number of the area; every third is a test area.
       name: `D004_2021/Z1_NN`.
-      year: of all acquisitions.
+      year: year of all acquisitions.
       days: days of year of the Sentinel-2 series.
       data: Sentinel-2 `[T, 10, rows, columns]`, filled patch by patch.
       masks: `[T, 2, rows, columns]`.
@@ -65,7 +65,7 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int) -> None:
     Args:
       out_dir: folder that does not exist yet; until all is written, the files are in its sibling `<out_dir>.partial`.
       tiles: at least 3; a third each in train, validation and test areas.
-      seed: of the landscape.
+      seed: seed of the landscape.
       s2_dates: Sentinel-2 dates per area, ± 25 %.
 
     Raises:

@@ -61,7 +61,7 @@ class _Days:
     """One date a patch; bytes take an eighth of the memory of a dictionary of strings.
 
     Attributes:
-      path: of the table.
+      path: the table's file.
       patches: sorted patch ids.
       days: their dates as published.
     """
@@ -82,7 +82,7 @@ class _Series:
     """The dates of time series.
 
     Attributes:
-      path: of the table.
+      path: the table's file.
       by_area: `{domain}_{area}_` → JSON text.
       by_patch: the same for patches whose row differs from that of their area.
     """

@@ -43,10 +43,10 @@ def read_image(path: Path, bands: int, side: int, dtype: str | None) -> Image | 
     """Returns an image or time series, None if there is no such file.
 
     Args:
-      path: of the file; its bands are those of the first date, then those of the second …
-      bands: of one date.
+      path: the file; its bands are those of the first date, then those of the second …
+      bands: number of bands of one date.
       side: pixels per side.
-      dtype: of the values; None where the publisher does not say.
+      dtype: dtype of the values; None where the publisher does not say.
 
     Raises:
       TileError: the file is damaged, or not of this kind; names expected and found.

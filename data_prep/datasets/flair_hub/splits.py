@@ -56,7 +56,7 @@ class SplitChoice:
 
     Attributes:
       files: names of the csv files.
-      csv_dir: their folder; that of the raw data if None.
+      csv_dir: folder of the split files; that of the raw data if None.
       official: column of the publisher's `GLOBAL_ALL_MTD_SPLIT.gpkg`.
       flair2_areas: GeoPackage of the FLAIR#2 areas with their FLAIR-HUB names.
     """

@@ -25,11 +25,11 @@ class Files:
 
     Attributes:
       pattern: paths below the raw folder, with `{tile}`, and `{date}`, `{split}` or `*` for what else varies.
-      sensor: its contract; size, resolution, bands and dtype must be those of the files.
+      sensor: what the contract says of the sensor; size, resolution, bands and dtype must be those of the files.
       date_format: how dates are written, in the codes of `strptime`.
       date_regex: finds the date in a file's name, by its first group.
       dates: csv file with columns tile and date; a tile's lines are in the order of its images.
-      date: of all files.
+      date: date of all files.
       masks: like `pattern`, files of the sensor's `mask_channels` (uint8, percent), each beside an image.
       georeferenced: False where resolution and place in the files are known to be wrong; they are not checked then.
     """
@@ -79,7 +79,7 @@ class Fractions:
 
     Attributes:
       shares: split → share of the tiles; they add up to 1.
-      seed: of the draw.
+      seed: seed of the draw.
     """
 
     shares: Mapping[str, float]
@@ -96,12 +96,12 @@ class Folder:
     """A folder of co-registered rasters.
 
     Attributes:
-      name: of the dataset.
+      name: the dataset's name.
       tile_meters: side of a tile.
       modalities: name → files. The first one's first date is the reference date.
       splits: which tiles train, which validate and test.
       targets: name → files or columns.
-      version: of the dataset as stored.
+      version: version of the dataset as stored.
       blocks: a tile is stored as `blocks²` records, for crops of large tiles.
     """
 

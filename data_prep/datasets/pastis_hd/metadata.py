@@ -23,8 +23,8 @@ class Patch:
 
     Attributes:
       name: number of the patch.
-      properties: of its GeoJSON feature; None where a split file lists a patch that the metadata lack.
-      geometry: its outline in Lambert-93.
+      properties: properties of its GeoJSON feature; None where the metadata lack a patch that a split file lists.
+      geometry: outline of the patch in Lambert-93.
     """
 
     name: str

@@ -35,7 +35,7 @@ class Tile:
 
     Attributes:
       split: train, val or test; the folder of its files.
-      name: of its files, without ending.
+      name: name of the tile's files, without ending.
     """
 
     split: str

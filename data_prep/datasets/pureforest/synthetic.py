@@ -80,7 +80,7 @@ def write(out_dir: Path, *, tiles: int, seed: int) -> None:
     Args:
       out_dir: folder that does not exist yet.
       tiles: at least 3; about 2/3 train, 1/6 val, 1/6 test.
-      seed: of the forests; patch number i shows the same whatever `tiles`.
+      seed: seed of the forests; patch number i shows the same whatever `tiles`.
 
     Raises:
       DataPrepError: `out_dir` exists already, there are too few patches for three splits, or laspy is not installed.

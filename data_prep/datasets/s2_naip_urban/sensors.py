@@ -14,7 +14,7 @@ class Sensor:
     """How the images of one sensor are published.
 
     Attributes:
-      folder: of the rasters and, with `.csv`, the table of scenes.
+      folder: name of the folder of the rasters and, with `.csv`, the table of scenes.
       dates_folder: below `dates/` in the stacked layout.
       read_dates: reads scene names.
       parts: file ending → bands of one image and pixels per side, as published.
