@@ -41,8 +41,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.probe.update(epochs=10, batch_size=16, base_lr=3e-3)
     config.finetune.update(epochs=8, batch_size=16, base_lr=1e-3)
     del config.finetune["monitor"], config.finetune["patience"]  # 80 tiles are too few to pick an epoch by
-    config.logging.update(every_steps=20)
-
+    config.logging = dict(every_steps=20)
     if arg == "runlocal":
         _shrink(config)
     return config

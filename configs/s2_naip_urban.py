@@ -33,7 +33,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
         s1=common.sentinel1(image_size=12, norm_fac=20.0),
     )
     config.model.grid_pos_enc = 192
-    config.phases = ("pretrain",)
     config.pretrain.update(epochs=15, train_splits=("train", "val", "test"))
     if arg == "landsat":
         config.dataset = to_plain(CONTRACT_WITH_LANDSAT)

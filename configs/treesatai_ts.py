@@ -23,7 +23,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = common.experiment(CONTRACT, "treesat_mlc_thresh", monitor="weighted_f1")
     config.inputs = dict(
         aerial=dict(bands=[["NIR", "G", "B", "R"]], norm_bands=[1, 3], image_size=300, patch_size=20, norm_fac=255.0),
-        s2=common.sentinel2(image_size=6, norm_fac=5000.0, mask_threshold=0.0),
+        s2=common.sentinel2(image_size=6, norm_fac=5000.0),
         **common.sentinel1_orbits(image_size=6, norm_fac=5.0, log_scale=True),
     )
     config.model.grid_pos_enc = 96

@@ -2,6 +2,9 @@
 
 `Dataset` (with its `Modality`s and `Target`s) is the sensor contract (SPEC §9): facts about stored data. `Input`,
 `Model`, `Mask`, `Phase` … say how an experiment uses them.
+
+Defaults and meanings of all fields are stated here and nowhere else: `python -m mmae_jax config FILE` prints what stands
+under `Attributes`, where a unit is in brackets at the end.
 """
 
 from __future__ import annotations
@@ -29,9 +32,9 @@ class Modality:
       bands: band names in stored order.
       dtype: numpy dtype name of the stored values.
       unit: physical unit of `stored · scale + offset`, e.g. `reflectance`.
-      ground_sample_distance: metres per pixel.
-      size: pixels per side that cover the tile.
-      frame: further pixels stored on each side of the tile.
+      ground_sample_distance: side of a pixel [m].
+      size: side of the raster that covers the tile [pixels].
+      frame: what is stored around the tile, on each side [pixels].
       scale: multiplies stored values to give `unit`.
       offset: added after scaling.
       nodata: stored value that means a missing pixel; NaN always does in floating-point modalities.
@@ -39,7 +42,7 @@ class Modality:
       quantum: where set, integers stand for `base + quantum · stored`, with one `base` per record.
       value_range: smallest and largest stored value that can occur, nodata aside (`base` and `quantum` applied).
       typical_means: mean stored value of each band over the dataset; their order tells swapped bands.
-      mask_channels: what the mask channels `[T, M, side, side]` (uint8, percent) tell; empty where there is no mask.
+      mask_channels: what the mask channels `[T, M, side, side]` (uint8) tell; empty where there is no mask [%].
       date_convention: what the stored `[year, day_of_year, hour]` refers to.
     """
 
@@ -71,15 +74,15 @@ class Target:
 
     Attributes:
       kind: `multilabel` (0/1 vector), `classif` (one class per tile) or `segment` (one class per pixel).
-      classes: names, in index order.
-      field: record field it is derived from.
+      classes: names of the classes, in index order.
+      field: record field that the target is derived from.
       missing_value: class value that is excluded from loss and metrics.
       ignored: further stored class values that are excluded.
       colours: one `#rrggbb` a class, as the dataset is usually shown.
       threshold: `multilabel` only: a class is present where its stored proportion exceeds this.
       pixel_values: `multilabel` only, where `field` is that of a `segment` target: the stored value of each class; a
         class is present where a pixel of the crop has its value.
-      size: `segment` only: pixels per side that cover the tile.
+      size: `segment` only: side of the raster that covers the tile [pixels].
       dtype: `segment` only: numpy dtype name of the stored classes.
     """
 
@@ -105,11 +108,11 @@ class Dataset:
     """The sensor contract: written with the shards, carried in config, checkpoint and export (SPEC §9).
 
     Attributes:
-      name: of the dataset.
-      version: of the dataset as stored here.
-      tile_meters: side of a tile.
-      modalities: name → sensor.
-      targets: name → target.
+      name: the dataset's name.
+      version: the version of the dataset as it is stored here.
+      tile_meters: side of a tile [m].
+      modalities: name of a stored modality → its sensor contract.
+      targets: name of a target → its contract.
       blocks: a tile is stored as `blocks²` records, row major, so that a crop reads only the blocks it touches.
     """
 
@@ -142,16 +145,16 @@ class Input:
 
     Attributes:
       bands: token band groups, each a tuple of contract band names; one group = joint token (SPEC §1).
-      image_size: pixels per side after resizing.
-      patch_size: pixels per side of a patch.
+      image_size: side of the image after resizing [pixels].
+      patch_size: side of a patch [pixels].
       num_dates: date bins.
       norm_bands: lengths of consecutive runs of bands normalised together in the target; the token groups if None.
       norm_fac: divides the values (after the logarithm).
-      log_scale: take `ln(max(x, 1e-10))` first.
-      rescale_elev: DEM/DSM pair, SPEC §2.5.
-      mask_threshold: a pixel is masked where a mask channel exceeds this (percent); 100 or more switches masks off.
-      name_group: modalities of one group are encoded together in fusion mode `group`; own name if None.
-      name_embed: modalities that share patch embedding and pixel projection; own name if None.
+      log_scale: whether `ln(max(x, 1e-10))` is taken first.
+      rescale_elev: whether the two bands are a pair of elevations (surface, terrain), SPEC §2.5.
+      mask_threshold: a pixel is masked where a mask channel exceeds this; 100 or more switches masks off [%].
+      name_group: inputs of one group are encoded together in fusion mode `group`; own name if None.
+      name_embed: inputs of one name share patch embedding and pixel projection; own name if None.
       stored_as: the modality of the dataset that is read; own name if None.
     """
 
@@ -201,7 +204,20 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """Widths and depths (table of SPEC §6)."""
+    """Widths and depths (table of SPEC §6).
+
+    Attributes:
+      embed_dim: width of the encoder's tokens.
+      depth: blocks of the encoder.
+      heads: attention heads of an encoder's block.
+      dim_head: width of one of them.
+      mlp_ratio: hidden width of an encoder's MLP, in widths of its tokens.
+      decoder_dim: width of the decoder's tokens.
+      decoder_depth: blocks of the decoder.
+      decoder_heads: attention heads of a decoder's block.
+      decoder_dim_head: width of one of them.
+      decoder_mlp_ratio: hidden width of a decoder's MLP, in widths of its tokens.
+    """
 
     embed_dim: int
     depth: int
@@ -228,14 +244,14 @@ class Model:
     """The masked autoencoder (SPEC §3–6).
 
     Attributes:
-      architecture: widths and depths.
+      architecture: widths and depths; in a config, also a name: `tiny`, `small`, `base` or `large`.
       fusion: which tokens meet in one encoder (SPEC §4).
       inter_depth: how many of the encoder's blocks run jointly over all groups (`mod` and `group` only).
       interpolate: how inputs are resized to `image_size`.
       head: `attentive` or `linear` pooling.
       date_encoding: whether dates are encoded.
       grid_pos_enc: side of the position grid; least common multiple of the grids if None.
-      ref_input: modality whose grid segmentation heads predict on.
+      ref_input: input on whose grid segmentation heads predict.
       dtype: compute dtype; parameters and reductions stay float32.
       remat: what the backward pass recomputes: nothing (`none`), all but matrix products
         (`dots`) or all of a block (`full`).
@@ -255,7 +271,16 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Mask:
-    """Masking of the pretraining objective (SPEC §5); a probability of 0 switches a structure off."""
+    """Masking of the pretraining objective (SPEC §5); a probability of 0 switches a structure off.
+
+    Attributes:
+      ratio: share of the tokens that is masked.
+      scale: where positive, that share grows with the number D of dates: the rest shrinks by `D ** scale`.
+      mod: probability that an input is masked whole, where there are others.
+      bands: probability that a group of bands is masked whole.
+      dates: probability that a date is masked whole.
+      loc: probability that a place is masked at all dates.
+    """
 
     ratio: float = 0.75
     scale: float = 0.0
@@ -270,13 +295,15 @@ class Phase:
     """One training phase (SPEC §8).
 
     Attributes:
-      epochs: passes over the training samples.
-      batch_size: global batch.
-      base_lr: peak learning rate is `base_lr · sqrt(batch_size / 3)`.
+      epochs: passes over the training samples [epochs].
+      batch_size: global batch, of all devices together [samples].
+      base_lr: the learning rate peaks at `base_lr · sqrt(batch_size / 3)`.
       final_factor: the learning rate ends at peak / final_factor.
       monitor: validation metric that picks the best checkpoint, `target/metric`; the last is kept where None.
-      patience: epochs without improvement of the monitor after which training stops.
-      b1, b2, weight_decay: AdamW.
+      patience: training stops after so long without improvement of the monitor; never where None [epochs].
+      b1: AdamW's decay of the mean of gradients.
+      b2: AdamW's decay of the mean of squared gradients.
+      weight_decay: AdamW's decay of weights, times the learning rate.
       train_splits: splits trained on.
     """
 
@@ -304,16 +331,16 @@ class Data:
     Attributes:
       dir: folder of shards.
       workers: reader processes; 0 reads in threads of the training process.
-      prefetch: batches prepared ahead of the device.
-      crop_meters: side of the square cut from a tile; the whole tile if None.
+      prefetch: what is prepared ahead of the device [batches].
+      crop_meters: side of the square cut from a tile; the whole tile if None [m].
       repeats: fixed crops per side and tile in evaluation; an epoch is tiles · repeats² samples.
-      random_dates: training draws dates at random within a bin.
-      augment: training flips and transposes at random.
+      random_dates: whether training draws dates at random within a bin.
+      augment: whether training flips and transposes at random.
       allow: differences accepted knowingly: dotted names of contract fields (`modalities.s2.scale`), and bands whose
         values look wrong (`values.s2.B04`).
     """
 
-    dir: str
+    dir: str = ""
     workers: int = 4
     prefetch: int = 2
     crop_meters: float | None = None
@@ -325,7 +352,13 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Mesh:
-    """Devices along each mesh axis; -1 (once) takes what is left."""
+    """How the devices are divided; -1 (once) takes what is left.
+
+    Attributes:
+      data: groups of devices that share the batch, each with all parameters [devices].
+      fsdp: devices of a group that share the batch and the parameters [devices].
+      tensor: devices that share the widths of layers [devices].
+    """
 
     data: int = -1
     fsdp: int = 1
@@ -337,13 +370,13 @@ class Logging:
     """What is written while training.
 
     Attributes:
-      every_steps: training steps between log lines.
-      checkpoint_every_steps: training steps between checkpoints, besides those at each epoch's end.
-      checkpoint_every_minutes: longest time between checkpoints; no limit if None.
+      every_steps: training between log lines [steps].
+      checkpoint_every_steps: training between checkpoints, besides those at each epoch's end [steps].
+      checkpoint_every_minutes: longest time between checkpoints; no limit if None [minutes].
       keep_checkpoints: latest checkpoints kept.
       images: samples shown in reconstruction figures.
-      peak_tflops: 10¹² floating-point operations per second that one device can do in the compute dtype, for the share
-        of peak; None where `chips.py` knows the device.
+      peak_tflops: what one device can do in the compute dtype, for the share of peak; None where the device is known
+        [TFLOP/s].
     """
 
     every_steps: int = 50
@@ -354,40 +387,48 @@ class Logging:
     peak_tflops: float | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Everything a run is determined by.
 
     Attributes:
       seed: seeds parameters, samples and masks.
       dataset: the sensor contract.
-      data, inputs, targets, model, mask, mesh, logging: see their classes.
+      data: where samples come from.
+      inputs: name of an input → how it is used.
+      targets: names of the targets that are learnt after pretraining.
+      model: the masked autoencoder.
+      mask: masking of the pretraining objective.
       loss: reconstruction error; with `_norm`, of targets normalised per patch and run of bands.
-      phases: what is run, some of `PHASES` in order.
-      pretrain, probe, finetune: settings of each phase.
+      phases: what is run, some of pretrain, probe, finetune in order.
+      pretrain: settings of the pretraining.
+      probe: settings of training the heads on the frozen encoder.
+      finetune: settings of training everything on the targets.
       ema: whether the trained parameters are averaged.
-      init_from: workdir or weights to start from.
-      profile: `(first, count)`: `count` training steps of the first phase run, from its step `first` on, are traced;
-        none if empty.
+      mesh: how the devices are divided.
+      logging: what is written while training.
+      init_from: workdir or weights to start from; random weights if None.
+      profile: `(first, count)`: `count` training steps of the first phase run are traced, from its step `first` on;
+        none if empty [steps].
       compilation_cache: folder in which compiled programs are kept, seen by all processes; that of
         `JAX_COMPILATION_CACHE_DIR` if None, else `compilation_cache` in the workdir.
     """
 
-    seed: int
+    seed: int = 42
     dataset: Dataset
-    data: Data
+    data: Data = Data()
     inputs: immutabledict[str, Input]
-    targets: tuple[str, ...]
+    targets: tuple[str, ...] = ()
     model: Model
-    mask: Mask
-    loss: Literal["l1", "l2", "l1_norm", "l2_norm"]
-    phases: tuple[str, ...]
+    mask: Mask = Mask()
+    loss: Literal["l1", "l2", "l1_norm", "l2_norm"] = "l1_norm"
+    phases: tuple[str, ...] = PHASES
     pretrain: Phase
     probe: Phase
     finetune: Phase
-    ema: bool
-    mesh: Mesh
-    logging: Logging
+    ema: bool = True
+    mesh: Mesh = Mesh()
+    logging: Logging = Logging()
     init_from: str | None = None
     profile: tuple[int, ...] = ()
     compilation_cache: str | None = None
