@@ -1,4 +1,4 @@
-"""What experiments have in common: settings of arXiv 2508.10894 for all datasets that are not the defaults of `spec`."""
+"""What experiments have in common: settings of arXiv 2508.10894 for all datasets that are no defaults."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ Published result of this setting (arXiv 2508.10894): mean IoU 62.6 % on the test
 FLAIR#2 is here, as in that publication, its patches in the files of FLAIR-HUB:
 
     python -m data_prep flair_hub --version=flair2 --raw_dir=RAW --out_dir=SHARDS
-    python -m mmae_jax.main --config=configs/flair2.py --config.data.dir=SHARDS --workdir=RUN
+    python -m mmae_jax train --config=configs/flair2.py --config.data.dir=SHARDS --workdir=RUN
 
 The first needs the split files of that publication; `--flair2_areas=FILE` rebuilds them from the list of areas.
 `--config=configs/flair2.py:runlocal` shrinks it to a laptop, `--config=configs/flair2.py:native` is for shards of the

@@ -5,7 +5,7 @@ Published result of this setting (arXiv 2508.10894): mean IoU 65.9 % on the test
 A sample is 2.4 MB on the host.
 
     python -m data_prep flair_hub --raw_dir=RAW --out_dir=SHARDS
-    python -m mmae_jax.main --config=configs/flair_hub.py --config.data.dir=SHARDS --workdir=RUN
+    python -m mmae_jax train --config=configs/flair_hub.py --config.data.dir=SHARDS --workdir=RUN
 
 The first needs the split files of that publication; `--official_split=split_1` takes the publisher's own split instead.
 `--config=configs/flair_hub.py:runlocal` shrinks it to a laptop. `--config.phases="('finetune',)"` is the baseline

@@ -5,7 +5,7 @@ Published result of this setting (arXiv 2508.10894): mean IoU 68.6 % on the test
 An epoch is 64 crops of 160 m a tile.
 
     python -m data_prep pastis_hd --raw_dir=RAW --out_dir=SHARDS
-    python -m mmae_jax.main --config=configs/pastis_hd.py --config.data.dir=SHARDS --workdir=RUN
+    python -m mmae_jax train --config=configs/pastis_hd.py --config.data.dir=SHARDS --workdir=RUN
 
 The first needs the split files of that publication; `--fold=1` takes the dataset's own cross-validation instead.
 `--config=configs/pastis_hd.py:runlocal` shrinks it to a laptop. `--config.phases="('finetune',)"` is the baseline

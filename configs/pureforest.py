@@ -6,7 +6,7 @@ full point clouds, and less from the images; expect this setting between guessin
 model, 725 tokens a sample.
 
     python -m data_prep pureforest --raw_dir=RAW --out_dir=SHARDS
-    python -m mmae_jax.main --config=configs/pureforest.py --config.data.dir=SHARDS --workdir=RUN
+    python -m mmae_jax train --config=configs/pureforest.py --config.data.dir=SHARDS --workdir=RUN
 
 `--config=configs/pureforest.py:runlocal` shrinks it to a laptop. Acquisition dates are not published: dates are not
 encoded.

@@ -3,7 +3,7 @@
 Test split, 80 tiles: weighted F1 0.28, weighted AP 0.54 after pretraining, 0.00 and 0.24 without, on the same 8 epochs
 of finetuning (`--config.seed=1`: 0.21 and 0.49, against 0.00 and 0.26).
 
-    python -m mmae_jax.quickstart
+    python -m mmae_jax quickstart
 
 `--config=configs/quickstart.py:runlocal --tiles=18` only shows that everything runs.
 """

@@ -5,7 +5,7 @@ The published setting (arXiv 2508.10894): 15 epochs over train, val and test tog
 weights start other experiments (`--config.init_from`).
 
     python -m data_prep s2_naip_urban --raw_dir=RAW --out_dir=SHARDS
-    python -m mmae_jax.main --config=configs/s2_naip_urban.py --config.data.dir=SHARDS --workdir=RUN
+    python -m mmae_jax train --config=configs/s2_naip_urban.py --config.data.dir=SHARDS --workdir=RUN
 
 Shards prepared with `--split=all` have one split: add `--config.pretrain.train_splits="('train',)"`. Two differences on
 purpose: images are in chronological order, so that date bins are periods of time, and the aerial image is dated by its

@@ -5,7 +5,7 @@ epochs, 75.6 % without; base model, 255 M parameters, 441 tokens a sample, 31.5 
 finetuning.
 
     python -m data_prep treesatai_ts --raw_dir=RAW --out_dir=SHARDS
-    python -m mmae_jax.main --config=configs/treesatai_ts.py --config.data.dir=SHARDS --workdir=RUN
+    python -m mmae_jax train --config=configs/treesatai_ts.py --config.data.dir=SHARDS --workdir=RUN
 
 `--config=configs/treesatai_ts.py:runlocal` shrinks it to a laptop. `--config.phases="('finetune',)"` is the baseline
 without self-supervised pretraining.

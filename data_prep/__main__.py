@@ -13,9 +13,9 @@ from data_prep.shards.prepare import prepare
 from data_prep.shards.verify import verify
 from data_prep.statistics import band_groups
 from data_prep.statistics import command as statistics_command
-from mmae_jax.spec import SpecError
+from mmae_jax.commands.errors import exit_code
+from mmae_jax.commands.parser import Parser
 
-INTERRUPTED = 130
 COMMANDS = {
     "folder": (folder_command, "prepare your own rasters, described by a Python file"),
     "statistics": (statistics_command, "count what shards hold: JSON and figures"),
@@ -27,41 +27,34 @@ PREPARE_OPTIONS = frozenset(("raw_dir", "out_dir", "num_shards", "seed", "proces
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command line and returns its exit code: 0, 1 (data or files), 2 (usage) or 130 (interrupted)."""
+    """Runs one command line and returns its exit code, one of `mmae_jax.exit_codes`."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:
+
+    def run() -> None:
         options = _parser(given).parse_args(given)
-    except SystemExit as usage:
-        return int(usage.code or 0)
-    try:
         options.run(options)
-    except (SpecError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+
+    return exit_code(run)
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Returns the parser of a command line; of the datasets, only those that `arguments` name are imported."""
-    parser = argparse.ArgumentParser(prog="python -m data_prep", description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="python -m data_prep", description=__doc__, epilog=None)
     commands = parser.add_subparsers(required=True, metavar="command")
     for name in registry.DATASETS:
-        prepare_parser = commands.add_parser(name, help=f"prepare {name}", allow_abbrev=False)
+        prepare_parser = commands.add_parser(name, help=f"prepare {name}", epilog=None)
         if name in arguments:
             _add_prepare(prepare_parser, name)
-    check = commands.add_parser("verify", help="check shards against their manifest", allow_abbrev=False)
+    check = commands.add_parser("verify", help="check shards against their manifest", epilog=None)
     check.add_argument("directory", type=path, metavar="DIR", help="folder of shards")
     check.add_argument("--processes", type=positive, default=1, help="local worker processes")
     check.set_defaults(run=lambda options: print(verify(options.directory, options.processes)))
     for name, (module, text) in COMMANDS.items():
-        module.add_arguments(commands.add_parser(name, help=text, allow_abbrev=False))
-    synthetic = commands.add_parser("synthetic", help="write raw data of a made-up landscape", allow_abbrev=False)
+        module.add_arguments(commands.add_parser(name, help=text, epilog=None))
+    synthetic = commands.add_parser("synthetic", help="write raw data of a made-up landscape", epilog=None)
     datasets = synthetic.add_subparsers(required=True, metavar="dataset")
     for name in registry.DATASETS:
-        synthetic_parser = datasets.add_parser(name, help=f"in the layout of {name}", allow_abbrev=False)
+        synthetic_parser = datasets.add_parser(name, help=f"in the layout of {name}", epilog=None)
         if name in arguments:
             _add_synthetic(synthetic_parser, name)
     return parser

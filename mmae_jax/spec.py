@@ -3,8 +3,8 @@
 `Dataset` (with its `Modality`s and `Target`s) is the sensor contract (SPEC §9): facts about stored data. `Input`,
 `Model`, `Mask`, `Phase` … say how an experiment uses them.
 
-Defaults and meanings of all fields are stated here and nowhere else: `python -m mmae_jax config FILE` prints what stands
-under `Attributes`, where a unit is in brackets at the end.
+Defaults and meanings of all fields are stated here and nowhere else: `python -m mmae_jax config FILE` prints what
+stands under `Attributes`, where a unit is in brackets at the end.
 """
 
 from __future__ import annotations

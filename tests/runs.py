@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import io
 import os
 import subprocess
 import sys
@@ -16,11 +17,11 @@ from typing import Any, Self
 import jax
 import numpy as np
 import pytest
-from absl import flags
 from flax import nnx
 
 from mmae_jax import config, parallel, spec
-from mmae_jax import main as command
+from mmae_jax.commands import command_line
+from mmae_jax.commands.overrides import Override, overridden
 from mmae_jax.hardware import flops
 from mmae_jax.metrics import Scores
 from mmae_jax.models.params import abstract_model, by_path, from_paths, named
@@ -44,9 +45,8 @@ def tiny(shards: Path, inputs: tuple[str, ...] = ("s2", "s1_asc"), **changes: An
     fields = tiny_config.get_config()
     fields.inputs = {name: fields.inputs[name] for name in inputs}
     fields.data.dir = str(shards)
-    with fields.ignore_type():
-        fields.update_from_flattened_dict({name.replace("__", "."): value for name, value in changes.items()})
-    return config.experiment_from_config(fields)
+    changed = [Override(name.replace("__", "."), str(value)) for name, value in changes.items()]
+    return config.experiment_from_config(overridden(fields, changed))
 
 
 def one_device() -> jax.sharding.Mesh:
@@ -67,26 +67,11 @@ def run(experiment: spec.Experiment, workdir: Path) -> None:
 
 def main(workdir: Path, *arguments: str) -> str:
     """Trains by the command line, in this process; returns the message with which it exits, empty where it is done."""
-    with pytest.MonkeyPatch.context() as patch:
+    errors = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors):
         only_one_device(patch)
-        return parsed(command.main, f"--config={CONFIG}", f"--workdir={workdir}", *arguments)
-
-
-def parsed(entry_point: Any, *arguments: str) -> str:
-    """Calls a command line's `main` with parsed flags; returns the message with which it exits."""
-    flags.FLAGS.unparse_flags()
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["program", *arguments])  # where overrides of config fields are looked up
-            entry_point(flags.FLAGS(sys.argv))
-    except SystemExit as end:
-        return str(end.code)  # a message means exit code 1
-    finally:
-        for override in [name for name in flags.FLAGS if name.startswith("config.")]:
-            delattr(flags.FLAGS, override)  # each is defined when it is parsed
-        flags.FLAGS.unparse_flags()
-        flags.FLAGS.mark_as_parsed()
-    return ""
+        code = command_line.main(["train", f"--config={CONFIG}", f"--workdir={workdir}", *arguments])
+    return errors.getvalue().splitlines()[-1] if code else ""
 
 
 def state_of(experiment: spec.Experiment, workdir: Path, phase: str, step: int | None = None) -> TrainState:
@@ -113,14 +98,14 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 def training_process(workdir: Path, cache: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Starts `python -m mmae_jax.main` on one device; compiled programs are kept in `cache`."""
+    """Starts `python -m mmae_jax train` on one device; compiled programs are kept in `cache`."""
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {
         "JAX_PLATFORMS": "cpu",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    command_line = [sys.executable, "-m", "mmae_jax.main", f"--config={CONFIG}", f"--workdir={workdir}", *arguments]
+    command_line = [sys.executable, "-m", "mmae_jax", "train", f"--config={CONFIG}", f"--workdir={workdir}", *arguments]
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command_line, cwd=ROOT, env=environment, **streams | options)
 

@@ -2,9 +2,6 @@
 
 import functools
 import importlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
-from absl import flags
-from ml_collections import ConfigDict
 
 from configs import treesatai_ts
-from mmae_jax import main as _command  # noqa: F401 defines the flags
 from mmae_jax import parallel, spec
-from mmae_jax.command_line import parse_flags
-from mmae_jax.config import experiment_from_config
+from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.batch import Batch
 from mmae_jax.spec import Experiment, SpecError
@@ -128,10 +121,12 @@ CONTRADICTIONS = [
 ]
 
 
-def changed(field: str, value: Any) -> ConfigDict:
-    config = treesatai_ts.get_config("runlocal")
-    with config.ignore_type():
-        config.update_from_flattened_dict({field: value})
+def changed(field: str, value: Any) -> dict[str, Any]:
+    *above, last = field.split(".")
+    config = at = to_plain(treesatai_ts.get_config("runlocal"))
+    for part in above:
+        at = at.setdefault(part, {})
+    at[last] = value
     return config
 
 
@@ -164,70 +159,10 @@ def test_a_mesh_that_does_not_fit_the_devices_is_refused(mesh, found, tmp_path):
 
 def test_a_batch_that_the_devices_cannot_share_is_refused(synthetic_shards, tmp_path):
     config = changed("data.dir", str(synthetic_shards))
-    config.probe.batch_size = 12
-    config.pretrain.batch_size = config.finetune.batch_size = 16
+    config["probe"]["batch_size"] = 12
+    config["pretrain"]["batch_size"] = config["finetune"]["batch_size"] = 16
     with pytest.raises(
         SpecError, match=r"^probe\.batch_size: expected a multiple of data × fsdp = 8 devices, found 12$"
     ):
         loop.run(experiment_from_config(config), tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-# What is typed wrong, and how the only line begins.
-MISTAKES = [
-    ("--config.model.depht=3", "--config.model.depht: no such field; expected one of architecture, "),
-    ("--config.modle.fusion=mod", "--config.modle: no such field; expected one of data, "),
-    ("--config.model.architecture.depth=3", "--config.model.architecture.depth: no such field; expected nothing below"),
-    ("--config.model.inter_depth=three", "flag --config.model.inter_depth=three: invalid literal for int()"),
-    ("--wrokdir=x", "Unknown command line flag 'wrokdir'. Did you mean: workdir"),
-    ("--config=configs/nope.py", "--config: expected a config file, found none at 'configs/nope.py'"),
-    (
-        "--config=configs/treesatai_ts.py:small",
-        "configs/treesatai_ts.py: expected no argument or runlocal, found 'small'",
-    ),
-]
-
-
-@pytest.fixture
-def fresh_flags():
-    """Flags as at the start of a program; parsing defines one for each override."""
-    flags.FLAGS.unparse_flags()
-    yield
-    for override in [name for name in flags.FLAGS if name.startswith("config.")]:
-        delattr(flags.FLAGS, override)
-    flags.FLAGS.unparse_flags()
-    flags.FLAGS.mark_as_parsed()
-
-
-@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # how ml_collections 1.1 reads a config file
-@pytest.mark.parametrize(("argument", "line"), MISTAKES)
-def test_a_mistake_on_the_command_line_is_one_line(argument, line, fresh_flags, monkeypatch, capsys):
-    config = [] if argument.startswith("--config=") else ["--config=configs/treesatai_ts.py"]
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["main", *config, "--workdir=x", argument])  # where overrides are looked up
-    with pytest.raises(SystemExit) as end:
-        parse_flags(sys.argv)
-    out, err = capsys.readouterr()
-    assert (end.value.code, out) == (2, "")
-    assert err.startswith(f"error: {line}")
-    assert err.count("\n") == 1
-
-
-def test_a_mistake_ends_the_program_with_one_line(tmp_path):
-    command = ["-m", "mmae_jax.main", "--config=configs/treesatai_ts.py:runlocal", f"--workdir={tmp_path}"]
-    mistake = "--config.inputs.aerial.image_size=310"
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    done = subprocess.run(
-        [sys.executable, *command, mistake], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: inputs.aerial.image_size: expected a multiple of patch_size")
-    assert done.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_missing_flag_is_named():
-    command = [sys.executable, "-m", "mmae_jax.main", "--config=configs/treesatai_ts.py"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr == "error: flag --workdir=None: Flag --workdir must have a value other than None.\n"

@@ -11,8 +11,8 @@ import jax
 from etils import epath
 
 from mmae_jax import parallel
-from mmae_jax.bench.experiments import load_config
-from mmae_jax.config import experiment_from_config
+from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.commands.parser import add_config
 from mmae_jax.spec import PHASES, SpecError
 from mmae_jax.train.state import Program, TrainState, begin_phase, new_params
 from mmae_jax.weights.checkpoint import Checkpoints
@@ -38,7 +38,7 @@ class Saving:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the bench's arguments to its parser."""
-    parser.add_argument("--config", required=True, metavar="FILE[:ARGUMENT]", help="and --config.field=value")
+    add_config(parser, required=True)
     parser.add_argument("--phase", default="pretrain", choices=PHASES)
     parser.add_argument("--workdir", required=True, type=Path, help="new folder, where checkpoints would be; is kept")
     parser.add_argument("--rounds", type=int, default=3, help="checkpoints written (default: 3)")
@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> None:
         raise SpecError(f"--rounds: expected a positive number, found {options.rounds}")
     if options.workdir.exists():
         raise SpecError(f"--workdir: expected a new folder, found {options.workdir}")
-    experiment = experiment_from_config(load_config(options.config, options.overrides))
+    experiment = load_experiment(options.config, options.overrides)
     mesh = parallel.make_mesh(experiment.mesh)
     program = Program(experiment, options.phase, TOTAL_STEPS)
     state = jax.block_until_ready(begin_phase(program, new_params(experiment, mesh), mesh))

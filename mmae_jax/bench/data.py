@@ -17,9 +17,10 @@ import jax
 import numpy as np
 
 from mmae_jax import spec
-from mmae_jax.bench.experiments import load_config
 from mmae_jax.bench.sources import LongerRecords, RawTiles, TimedRecords
-from mmae_jax.config import experiment_from_config
+from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.commands.overrides import Override
+from mmae_jax.commands.parser import add_config
 from mmae_jax.data import crops
 from mmae_jax.data.pipeline import train_dataset
 from mmae_jax.data.sample import train_sample
@@ -34,7 +35,7 @@ MB = 1e6
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the bench's arguments to its parser."""
     parser.add_argument("--shards", required=True, metavar="DIR", help="folder of shards")
-    parser.add_argument("--config", required=True, metavar="FILE[:ARGUMENT]", help="experiment that reads them")
+    add_config(parser, required=True)
     parser.add_argument("--raw_dir", type=Path, help="published files to read by the same code, for comparison")
     parser.add_argument("--raw_options", default="", help="options with which data_prep chose the splits")
     parser.add_argument("--samples", type=int, default=128, help="samples per measurement (default: 128)")
@@ -42,21 +43,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    experiment = load_experiment(options.config, options.shards, options.overrides)
+    experiment = experiment_of(options.config, options.shards, options.overrides)
     if options.samples < 1:
         raise spec.SpecError(f"--samples: expected a positive number, found {options.samples}")
     print(measure(experiment, options.samples, options.raw_dir, options.raw_options))
 
 
-def load_experiment(config: str, shards: str, overrides: Sequence[str] = ()) -> spec.Experiment:
+def experiment_of(config: str, shards: str, overrides: Sequence[Override] = ()) -> spec.Experiment:
     """Returns the experiment of a config file (`FILE` or `FILE:ARGUMENT`) with `data.dir` set to `shards`.
 
     Raises:
       SpecError: there is no such file, or it is no experiment.
     """
-    fields = load_config(config, overrides)
-    fields.data.dir = shards
-    return experiment_from_config(fields)
+    return load_experiment(config, (*overrides, Override("data.dir", shards)))
 
 
 @dataclasses.dataclass(frozen=True)

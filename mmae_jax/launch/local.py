@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import IO
 
+from mmae_jax.exit_codes import DONE, USAGE
 from mmae_jax.spec import SpecError
 
 POLL_SECONDS = 0.05
 FAREWELL_SECONDS = 8.0
 """How long processes have to end by themselves, and say why, once one of them has failed."""
-FINAL_CODES = (0, 2)
+FINAL_CODES = (DONE, USAGE)
 """What another start would not change: done, a mistake in the command line."""
 
 
@@ -30,7 +31,7 @@ class Plan:
     Attributes:
       processes: how many.
       devices_per_process: GPUs of each, or virtual devices where there is only the CPU.
-      arguments: of `python -m mmae_jax.main`.
+      arguments: of `python -m mmae_jax train`.
     """
 
     processes: int
@@ -41,7 +42,7 @@ class Plan:
         """Returns the command line of a process."""
         place = [f"--coordinator=localhost:{port}", f"--num_processes={self.processes}", f"--process_id={index}"]
         place = place if self.processes > 1 else []
-        return [sys.executable, "-m", "mmae_jax.main", *self.arguments, *place]
+        return [sys.executable, "-m", "mmae_jax", "train", *self.arguments, *place]
 
     def environment(self, index: int) -> dict[str, str]:
         """Returns the environment of a process, in which it sees its own devices only.

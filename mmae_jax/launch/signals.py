@@ -20,22 +20,20 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-PREEMPTED_EXIT_CODE = os.EX_TEMPFAIL
-"""75: what a preempted run exits with, so that launchers tell it from a failure and start it again."""
-INTERRUPTED_EXIT_CODE = 128 + signal.SIGINT
-"""130: what a run exits with that was ended by Ctrl-C; shells use it for that."""
+from mmae_jax.exit_codes import INTERRUPTED, PREEMPTED, Ending
 
-EXIT_CODES = {signal.SIGTERM: PREEMPTED_EXIT_CODE, signal.SIGINT: INTERRUPTED_EXIT_CODE}
+EXIT_CODES = {signal.SIGTERM: PREEMPTED, signal.SIGINT: INTERRUPTED}
+"""What a run exits with that a signal ended; launchers tell a preempted run by it, and start it again."""
 
 
-class Preempted(Exception):  # noqa: N818 (the run did as it was told)
+class Preempted(Ending):
     """The run was told to end and did, its state completely written; the message names the checkpoint.
 
     Attributes:
       exit_code: what the process should exit with.
     """
 
-    def __init__(self, message: str, exit_code: int = PREEMPTED_EXIT_CODE) -> None:
+    def __init__(self, message: str, exit_code: int = PREEMPTED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 

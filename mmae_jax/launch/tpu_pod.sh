@@ -38,5 +38,5 @@ git archive --prefix=mmae_jax/ HEAD | tar -x -C "$checkout"
 gcloud compute tpus tpu-vm scp --recurse "$checkout/mmae_jax" "$TPU:" --zone="$ZONE" --worker=all
 on_all_hosts "python3 -m venv .venv && .venv/bin/pip install --quiet -e 'mmae_jax[tpu,gs]'"
 on_all_hosts "cd mmae_jax && code=75 && while [ \$code -eq 75 ]; do
-  code=0; ../.venv/bin/python -m mmae_jax.main $(printf '%q ' "$@") || code=\$?
+  code=0; ../.venv/bin/python -m mmae_jax train $(printf '%q ' "$@") || code=\$?
 done; exit \$code"

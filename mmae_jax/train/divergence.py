@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from mmae_jax.exit_codes import Ending
 from mmae_jax.spec import SpecError
 from mmae_jax.train.session import Session
 from mmae_jax.train.state import TrainState
@@ -16,7 +17,7 @@ from mmae_jax.weights.progress import Progress
 FOLDER = "diverged"
 
 
-class DivergedError(RuntimeError):
+class DivergedError(Ending):
     """The loss is not finite; the message names phase, step, modality or target, and what is saved where."""
 
 

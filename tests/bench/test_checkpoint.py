@@ -2,13 +2,13 @@
 
 import re
 
-from mmae_jax.bench.__main__ import main
+from mmae_jax.commands.command_line import main
 from tests import runs
 
 
 def test_each_checkpoint_is_timed(quick_compilation, tmp_path, capsys):
     workdir = tmp_path / "new"
-    assert main(["checkpoint", f"--config={runs.CONFIG}", f"--workdir={workdir}", "--rounds=2"]) == 0
+    assert main(["bench", "checkpoint", f"--config={runs.CONFIG}", f"--workdir={workdir}", "--rounds=2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.match(rf"{runs.CONFIG}, pretrain: [\d.e-]+ GB on 8 × cpu", lines[0])
     found = [re.match(r"held up ([\d.]+) s of ([\d.]+) s", line) for line in lines[1:]]
@@ -17,5 +17,5 @@ def test_each_checkpoint_is_timed(quick_compilation, tmp_path, capsys):
 
 
 def test_folder_that_exists_is_refused(tmp_path, capsys):
-    assert main(["checkpoint", f"--config={runs.CONFIG}", f"--workdir={tmp_path}"]) == 1
+    assert main(["bench", "checkpoint", f"--config={runs.CONFIG}", f"--workdir={tmp_path}"]) == 1
     assert capsys.readouterr().err == f"error: --workdir: expected a new folder, found {tmp_path}\n"

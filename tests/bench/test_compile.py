@@ -12,10 +12,10 @@ import pytest
 
 from configs import treesatai_ts
 from mmae_jax import parallel, spec
-from mmae_jax.bench.__main__ import main
 from mmae_jax.bench.compile import collectives, hlo, measurement, roofline, sweep, traffic
 from mmae_jax.bench.compile.case import Case
 from mmae_jax.bench.compile.describe import describe
+from mmae_jax.commands.command_line import main
 from mmae_jax.hardware import chips
 from tests import experiments, runs
 
@@ -120,7 +120,7 @@ def test_slices_are_spread_over_data():
 
 
 def run(capsys, *arguments):
-    code = main(["compile", *arguments])
+    code = main(["bench", "compile", *arguments])
     return code, capsys.readouterr().err.strip()
 
 
@@ -136,7 +136,7 @@ def run(capsys, *arguments):
             r"error: mesh\.tensor: expected a divisor of 3 heads, found 4",
         ),
         (["--topology=v5e:2x4", "--config.model.depth=3"], r"error: --config\.model\.depth: no such field"),
-        (["--topology=v5e:2x4", "--config.seed=many"], r"error: --config\.seed: found 'many'"),
+        (["--topology=v5e:2x4", "--config.seed=many"], r"error: --config\.seed: expected int, found 'many'"),
     ],
 )
 def test_mistakes_are_one_line(capsys, monkeypatch, arguments, message):
@@ -181,5 +181,5 @@ def test_a_sweep_writes_a_table_and_a_figure_and_goes_on_where_it_stopped(found,
 def test_a_real_step_for_a_slice_of_tpus(capsys):
     pytest.importorskip("libtpu")
     arguments = ("--config", f"{runs.CONFIG}", "--topology=v5e:2x4", "--mesh=data=-1,fsdp=2", "--quick")
-    assert main(["compile", *arguments]) == 0
+    assert main(["bench", "compile", *arguments]) == 0
     assert "bound" in capsys.readouterr().out

@@ -10,8 +10,8 @@ from immutabledict import immutabledict
 from configs import treesatai_ts
 from mmae_jax import contract, spec
 from mmae_jax.bench import data
-from mmae_jax.bench.__main__ import main
 from mmae_jax.bench.sources import LongerRecords, RawTiles
+from mmae_jax.commands.command_line import main
 from mmae_jax.data.shards import open_shards
 
 CONFIG = f"{treesatai_ts.__file__}:runlocal"
@@ -19,7 +19,7 @@ CONFIG = f"{treesatai_ts.__file__}:runlocal"
 
 def test_all_figures_are_printed(synthetic_shards, synthetic_raw, capsys):
     arguments = (f"--shards={synthetic_shards}", f"--config={CONFIG}", f"--raw_dir={synthetic_raw}", "--samples=8")
-    assert main(["data", *arguments]) == 0
+    assert main(["bench", "data", *arguments]) == 0
     text = capsys.readouterr().out
     for name in ("samples/s per core", "read", "decode", "crop, dates, augment", "batch", "from raw files"):
         assert re.search(rf"^ *{name} +\d", text, re.MULTILINE), name
@@ -29,7 +29,7 @@ def test_all_figures_are_printed(synthetic_shards, synthetic_raw, capsys):
 
 
 def test_the_bytes_handed_over_are_those_of_a_batch(synthetic_shards):
-    experiment = data.load_experiment(CONFIG, str(synthetic_shards))
+    experiment = data.experiment_of(CONFIG, str(synthetic_shards))
     report = data.measure(experiment, 4)
     aerial, s2, s1 = 4 * 300 * 300, 8 * (10 * 36 * 2 + 6) + 8, 2 * 4 * (2 * 36 * 4 + 36 + 6)
     assert report.handed == aerial + 6 + 1 + s2 + s1 + 6 + 15 * 4 + 4
@@ -38,7 +38,7 @@ def test_the_bytes_handed_over_are_those_of_a_batch(synthetic_shards):
 
 
 def test_raw_tiles_give_the_records_of_the_shards(synthetic_shards, synthetic_raw):
-    experiment = data.load_experiment(CONFIG, str(synthetic_shards))
+    experiment = data.experiment_of(CONFIG, str(synthetic_shards))
     shards = open_shards(experiment)
     raw = RawTiles(synthetic_raw, experiment.dataset, ("val",), "")
     cells = experiment.dataset.size_gcd
@@ -53,7 +53,7 @@ def test_raw_tiles_give_the_records_of_the_shards(synthetic_shards, synthetic_ra
 
 
 def test_longer_series_repeat_dates_only(synthetic_shards):
-    experiment = data.load_experiment(CONFIG, str(synthetic_shards))
+    experiment = data.experiment_of(CONFIG, str(synthetic_shards))
     records = open_shards(experiment).records(("val",))
     once, twice = records[0], LongerRecords(records, experiment.dataset, 2)[0]
     assert len(twice["s2"]["dates"]) == len(twice["s2"]["mask"]) == 2 * len(once["s2"]["dates"])
@@ -61,17 +61,17 @@ def test_longer_series_repeat_dates_only(synthetic_shards):
 
 
 def test_what_cannot_be_measured_is_named(synthetic_shards, tmp_path, capsys):
-    assert main(["data", f"--shards={synthetic_shards}", "--config=absent.py"]) == 1
-    assert main(["data", f"--shards={tmp_path}", f"--config={CONFIG}"]) == 1
-    assert main(["data", f"--shards={synthetic_shards}", f"--config={CONFIG}", "--samples=0"]) == 1
+    assert main(["bench", "data", f"--shards={synthetic_shards}", "--config=absent.py"]) == 1
+    assert main(["bench", "data", f"--shards={tmp_path}", f"--config={CONFIG}"]) == 1
+    assert main(["bench", "data", f"--shards={synthetic_shards}", f"--config={CONFIG}", "--samples=0"]) == 1
     (tmp_path / "empty.py").touch()
-    assert main(["data", f"--shards={synthetic_shards}", f"--config={tmp_path / 'empty.py'}"]) == 1
+    assert main(["bench", "data", f"--shards={synthetic_shards}", f"--config={tmp_path / 'empty.py'}"]) == 1
     printed = capsys.readouterr().err
     assert "--config: expected a config file, found none at 'absent.py'" in printed
     assert f"{contract.CONTRACT_FILE}: not found" in printed
     assert "--samples: expected a positive number, found 0" in printed
     assert "expected a function get_config" in printed
-    assert main(["speed"]) == 2
+    assert main(["bench", "speed"]) == 2
 
 
 def test_a_dataset_without_a_reader_is_named(synthetic_raw):

@@ -1,16 +1,15 @@
 """Differences between contracts that are accepted knowingly (`data.allow`)."""
 
 import dataclasses
-import sys
 
 import pytest
-from absl import flags
 from immutabledict import immutabledict
-from ml_collections import config_flags
 
 from configs import treesatai_ts
 from data_prep.datasets.treesatai_ts.contract import CONTRACT
 from mmae_jax import config, contract, spec
+from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.commands.parser import split_overrides
 from mmae_jax.weights import folder
 
 
@@ -69,11 +68,8 @@ def test_checkpoints_of_another_contract_are_used_only_where_it_is_allowed(monke
     folder.check_same_experiment("folder", dataclasses.replace(other, data=data), "pretrain", trains=True)
 
 
-def test_the_command_line_sets_it(monkeypatch):
-    values = flags.FlagValues()
-    holder = config_flags.DEFINE_config_file("config", lock_config=True, flag_values=values)
-    allow = ("modalities.s2.scale", "values.s2.B04")
-    command = ["program", f"--config={treesatai_ts.__file__}:runlocal", f"--config.data.allow={allow}"]
-    monkeypatch.setattr(sys, "argv", command)  # where ml_collections looks for fields
-    values(command)
-    assert config.experiment_from_config(holder.value).data.allow == allow
+@pytest.mark.parametrize("text", ["('modalities.s2.scale', 'values.s2.B04')", "modalities.s2.scale,values.s2.B04"])
+def test_the_command_line_sets_it(text):
+    overrides, _ = split_overrides([f"--config.data.allow={text}"])
+    experiment = load_experiment(f"{treesatai_ts.__file__}:runlocal", overrides)
+    assert experiment.data.allow == ("modalities.s2.scale", "values.s2.B04")

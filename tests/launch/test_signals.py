@@ -11,7 +11,8 @@ import time
 import numpy as np
 import pytest
 
-from mmae_jax.launch.signals import PREEMPTED_EXIT_CODE, Preempted, Signals, any_process
+from mmae_jax.exit_codes import PREEMPTED
+from mmae_jax.launch.signals import Preempted, Signals, any_process
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train import session as session_module
 from mmae_jax.train.monitor.log import read_entries
@@ -101,7 +102,7 @@ def test_repeated_sigterm_changes_nothing(scripted, experiment, tmp_path):
     scripted.setattr(session_module.Checkpoints, "save", signalled)
     with pytest.raises(Preempted, match="step 5") as end:
         runs.run(experiment, tmp_path)
-    assert end.value.exit_code == PREEMPTED_EXIT_CODE
+    assert end.value.exit_code == PREEMPTED
     assert latest(experiment, tmp_path)[0] == 5
 
 
@@ -211,7 +212,7 @@ with Signals():
 """
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", PREEMPTED_EXIT_CODE), ("SIGINT", 130)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", PREEMPTED), ("SIGINT", 130)])
 def test_only_training_with_something_to_save_goes_on_after_a_signal(name, code):
     done = subprocess.run([sys.executable, "-c", NESTED.format(name=name)], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout) == (code, f"{name}\n")
@@ -276,10 +277,10 @@ def test_processes_exit_with_their_code_and_one_line(tiny_experiment, tmp_path):
     process = started(workdir, cache, *data)
     wait_for(process, (workdir / "goodput.jsonl").exists)
     code, errors = ended(process, signal.SIGTERM)
-    assert code == PREEMPTED_EXIT_CODE, errors
+    assert code == PREEMPTED, errors
     assert "SIGTERM: ends, there is nothing to save" in errors.splitlines()
 
-    for number, expected in ((signal.SIGTERM, PREEMPTED_EXIT_CODE), (signal.SIGINT, 130)):
+    for number, expected in ((signal.SIGTERM, PREEMPTED), (signal.SIGINT, 130)):
         process, before = started(workdir, cache, *data), len(read_entries(workdir))
         wait_for(process, lambda before=before: len(read_entries(workdir)) > before + 4)
         code, errors = ended(process, number)

@@ -1,4 +1,4 @@
-"""`mmae_jax.main` with other work than training, that fails in some process: `FAILING=<how> python -m … FLAGS`."""
+"""`mmae_jax train` with other work than training, that fails in some process: `FAILING=<how> python -m … FLAGS`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import app, flags
 
-from mmae_jax import main, parallel
-from mmae_jax.command_line import parse_flags
+from mmae_jax import parallel
+from mmae_jax.commands.command_line import program
 from mmae_jax.spec import Mesh, SpecError
+from mmae_jax.train import loop
 
 STEPS = 4
 
@@ -46,6 +46,5 @@ def fail(how: str) -> None:
 
 
 if __name__ == "__main__":
-    main.run = work  # type: ignore[attr-defined]
-    flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main.main, flags_parser=parse_flags)
+    loop.run = work
+    program("train")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from mmae_jax.config import experiment_from_config
-from mmae_jax.launch.signals import PREEMPTED_EXIT_CODE
+from mmae_jax.exit_codes import PREEMPTED
 from tests import runs
 from tests.multiprocess import pair_config, processes
 
@@ -112,7 +112,7 @@ def test_alternating_numbers_of_processes(synthetic_shards, tmp_path):
         wait_for(launcher, lambda goal=goal: found.steps() >= goal)
         launcher.send_signal(signal.SIGTERM)
         [(code, text)] = processes.finish([launcher])
-        assert code == PREEMPTED_EXIT_CODE, text
+        assert code == PREEMPTED, text
     assert found.steps() < 60
     found.finish("--processes=2")
     for ours, theirs in zip(found.entries(), expected.entries(), strict=True):

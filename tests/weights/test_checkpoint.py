@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from mmae_jax.commands import errors
 from mmae_jax.spec import SpecError
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train.divergence import DivergedError
@@ -253,7 +254,7 @@ def test_full_disk_ends_the_run_in_one_line_and_keeps_the_last_checkpoint(script
     experiment, workdir = runs.tiny(synthetic_shards, phases=("pretrain",)), small_disk / "run"
     arguments = [f"--config.data.dir={synthetic_shards}", "--config.phases=('pretrain',)"]
     scripted.stop_before = 4
-    assert runs.main(workdir, *arguments) == "130", "interrupted"
+    assert runs.main(workdir, *arguments) == errors.CONTINUES
     scripted.stop_before = None
     (small_disk / "others").write_bytes(b"0" * (shutil.disk_usage(small_disk).free - 20_000))
     message = runs.main(workdir, *arguments)

@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from mmae_jax import export
+from mmae_jax.commands.command_line import main
 from mmae_jax.config import experiment_from_config
 from mmae_jax.models.params import by_path
 from mmae_jax.spec import SpecError
@@ -25,7 +25,7 @@ from tests import runs
 def weights(finished_run, tmp_path_factory):
     """The exported weights of `finished_run`."""
     file = tmp_path_factory.mktemp("export") / "weights.safetensors"
-    assert export.main([f"--workdir={finished_run}", f"--out={file}"]) == 0
+    assert main(["export", f"--workdir={finished_run}", f"--out={file}"]) == 0
     return file
 
 
@@ -81,7 +81,7 @@ def test_round_trip_through_a_run_changes_no_byte(scripted, synthetic_shards, we
 
 def test_pytorch_file_loads_with_torch(finished_run, weights, tmp_path):
     torch = pytest.importorskip("torch")
-    assert export.main([f"--workdir={finished_run}", f"--out={tmp_path / 'weights.pt'}"]) == 0
+    assert main(["export", f"--workdir={finished_run}", f"--out={tmp_path / 'weights.pt'}"]) == 0
     stored = torch.load(tmp_path / "weights.pt", weights_only=True)
     assert_same_tensors({name: tensor.numpy() for name, tensor in stored.items()}, load_file(weights))
 
@@ -148,10 +148,8 @@ def test_phase_begins_with_what_the_one_before_ended_with(tiny_experiment, finis
 def test_phase_and_average_are_chosen(scripted, synthetic_shards, tmp_path, flags, averaged):
     experiment = runs.tiny(synthetic_shards, ("s1_asc",), phases=("pretrain", "probe"), probe__epochs=1)
     runs.run(experiment, tmp_path / "run")
-    assert (
-        export.main([f"--workdir={tmp_path / 'run'}", f"--out={tmp_path / 'w.safetensors'}", "--phase=probe", *flags])
-        == 0
-    )
+    arguments = [f"--workdir={tmp_path / 'run'}", f"--out={tmp_path / 'w.safetensors'}", "--phase=probe", *flags]
+    assert main(["export", *arguments]) == 0
     # Scripted steps add 1 to the bias, 6 in pretraining and 3 in probing; its average stays where probing began.
     assert load_file(tmp_path / "w.safetensors")["heads.treesat_mlc_thresh.linear.bias"][0] == (6 if averaged else 9)
 
@@ -171,7 +169,7 @@ def test_phase_and_average_are_chosen(scripted, synthetic_shards, tmp_path, flag
 def test_what_cannot_be_exported_is_said_in_one_line(finished_run, tmp_path, capsys, arguments, message):
     (tmp_path / "file").touch()
     places = {"run": finished_run, "tmp": tmp_path}
-    assert export.main([argument.format(**places) for argument in arguments]) == 1
+    assert main(["export", *(argument.format(**places) for argument in arguments)]) == 1
     printed = capsys.readouterr().err.strip().splitlines()[-1]
     assert printed.startswith("error: ")
     assert message.format(**places) in printed

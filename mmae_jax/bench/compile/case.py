@@ -8,8 +8,9 @@ import jax
 
 from mmae_jax.bench.compile.measurement import Measurement, measure
 from mmae_jax.bench.compile.topology import slice_devices
-from mmae_jax.bench.experiments import load_config
-from mmae_jax.config import experiment_from_config
+from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.commands.overrides import Override
+from mmae_jax.commands.parser import split_overrides
 from mmae_jax.hardware.chips import Chip, chip_of
 from mmae_jax.parallel import AXES
 from mmae_jax.spec import Experiment, SpecError
@@ -61,11 +62,10 @@ class Case:
         """Returns the experiment with this mesh, and a global batch for so many devices."""
         if self.batch_per_chip < 1:
             raise SpecError(f"--batch_per_chip: expected a positive number, found {self.batch_per_chip}")
-        fields = load_config(self.config, self.overrides)
-        fields[self.phase].batch_size = self.batch_per_chip * num_devices
-        if self.mesh:
-            fields.mesh.update(_axes(self.mesh))
-        return experiment_from_config(fields)
+        given, _ = split_overrides(self.overrides)
+        own = {f"{self.phase}.batch_size": self.batch_per_chip * num_devices}
+        own |= {f"mesh.{axis}": size for axis, size in _axes(self.mesh).items()}
+        return load_experiment(self.config, (*given, *(Override(field, str(value)) for field, value in own.items())))
 
     def measure(self) -> Measurement:
         """Compiles the step; raises as `measurement.measure`."""
@@ -75,7 +75,7 @@ class Case:
 
 def _axes(mesh: str) -> dict[str, int]:
     sizes = {}
-    for part in mesh.split(","):
+    for part in filter(None, mesh.split(",")):
         name, _, size = part.partition("=")
         if name not in AXES or not size.lstrip("-").isdigit():
             raise SpecError(f"--mesh: expected sizes of {', '.join(AXES)} such as data=-1,fsdp=8, found {mesh!r}")

@@ -15,12 +15,13 @@ from mmae_jax.bench.compile import sweep
 from mmae_jax.bench.compile.case import Case
 from mmae_jax.bench.compile.describe import describe
 from mmae_jax.bench.compile.measurement import DoesNotFitError
+from mmae_jax.commands.parser import add_config
 from mmae_jax.spec import PHASES, SpecError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the bench's arguments to its parser."""
-    parser.add_argument("--config", required=True, metavar="FILE[:ARGUMENT]", help="and --config.field=value")
+    add_config(parser, required=True)
     parser.add_argument("--phase", default="pretrain", choices=PHASES)
     parser.add_argument("--topology", nargs="+", metavar="T", help="one slice, e.g. v5e:16x16; several with --sweep")
     parser.add_argument("--slices", type=int, default=1, help="how many such slices, on a slow network (default: 1)")
@@ -58,4 +59,4 @@ def hurry() -> None:
 
 def _case(options: argparse.Namespace, topology: str, mesh: str) -> Case:
     given = {name: value for name, value in vars(options).items() if name in {f.name for f in dataclasses.fields(Case)}}
-    return Case(**given | {"overrides": tuple(options.overrides), "topology": topology, "mesh": mesh})
+    return Case(**given | {"overrides": tuple(map(str, options.overrides)), "topology": topology, "mesh": mesh})

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from absl import logging
+from absl import flags, logging
 from etils import epath
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
@@ -148,6 +148,8 @@ def _board(folder: epath.Path, start_step: int) -> SummaryWriter:
 
 def show_messages() -> None:
     """Shows messages of this package from INFO on, of the libraries it uses from WARNING on."""
+    flags.FLAGS.mark_as_parsed()  # of which there are none here; absl says so at each message otherwise
+    logging.use_absl_handler()
     package = str(epath.Path(__file__).parents[2])
     logging.set_verbosity(logging.INFO)
     logging.get_absl_handler().addFilter(

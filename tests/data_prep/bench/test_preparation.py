@@ -5,12 +5,12 @@ import re
 import pytest
 
 from data_prep.bench import preparation
-from mmae_jax.bench.__main__ import main
+from mmae_jax.commands.command_line import main
 
 
 def test_both_throughputs_and_their_ratio_are_printed(synthetic_raw, tmp_path, capsys):
     arguments = ("--dataset=treesatai_ts", f"--raw_dir={synthetic_raw}", f"--out_dir={tmp_path}")
-    assert main(["preparation", *arguments]) == 0
+    assert main(["bench", "preparation", *arguments]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"treesatai_ts in {synthetic_raw}, 1 process"
     for name, line in zip(("reading alone", "preparing", "preparing reaches"), lines[1:], strict=True):
@@ -34,7 +34,7 @@ def test_the_ratio_is_that_of_the_fastest_turns():
 )
 def test_mistakes_are_named(synthetic_raw, tmp_path, capsys, flags, message):
     arguments = ("--dataset=treesatai_ts", f"--raw_dir={synthetic_raw}", f"--out_dir={tmp_path}", *flags)
-    assert main(["preparation", *arguments]) == 1
+    assert main(["bench", "preparation", *arguments]) == 1
     error = capsys.readouterr().err
     assert message in error
     assert error.startswith("error: ")

@@ -5,7 +5,6 @@ import subprocess
 
 import pytest
 
-from mmae_jax import main as command
 from mmae_jax.weights.export import state_dict
 from tests import runs
 
@@ -80,11 +79,6 @@ def test_a_workdir_may_be_relative(scripted, synthetic_shards, tmp_path, monkeyp
     assert runs.main("run", *arguments[:1], "--config.phases=('probe',)") == ""
     _, experiment = state_dict("run")
     assert experiment.phases == ("probe",)
-
-
-def test_unexpected_arguments_are_refused():
-    with pytest.raises(command.app.UsageError, match="unexpected argument 'now'"):
-        command.main(["program", "now"])
 
 
 def test_a_process_exits_with_1_and_without_traceback(synthetic_shards, tmp_path):

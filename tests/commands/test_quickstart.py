@@ -10,12 +10,14 @@ import pytest
 from safetensors import safe_open
 
 from configs import quickstart
-from mmae_jax.command_line import _options
+from mmae_jax.commands import quickstart as command
+from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.commands.parser import Parser, parse
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES
 from mmae_jax.weights import torch_names
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TILES = 18
 
 
@@ -23,7 +25,7 @@ def start(workdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the quickstart on one device; compiling without optimisation is half of the time of a tiny run."""
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     environment |= {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    command = ["-m", "mmae_jax.quickstart", "--config=configs/quickstart.py:runlocal", f"--workdir={workdir}"]
+    command = ["-m", "mmae_jax", "quickstart", "--config=configs/quickstart.py:runlocal", f"--workdir={workdir}"]
     return subprocess.run(
         [sys.executable, *command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
     )
@@ -121,4 +123,7 @@ def test_other_tiles_in_the_same_folder_are_refused(finished):
 
 
 def test_the_command_line_may_be_empty():
-    assert list(_options(["quickstart.py"])) == []
+    parser = Parser()
+    command.add_arguments(parser)
+    options = parse(parser, [])
+    assert load_experiment(options.config, options.overrides) == experiment_from_config(quickstart.get_config())

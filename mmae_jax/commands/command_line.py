@@ -1,0 +1,59 @@
+"""The command line `python -m mmae_jax COMMAND`; a command's module is imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import faulthandler
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from mmae_jax.commands.errors import exit_code
+from mmae_jax.commands.parser import FIELDS, Parser, parse
+from mmae_jax.exit_codes import DONE, EXIT_CODES, USAGE, UsageError
+
+COMMANDS = {
+    "train": "train an experiment: pretraining, probing, finetuning",
+    "quickstart": "everything once, on made-up data, in minutes on a laptop",
+    "config": "print every field of an experiment: value, default, unit, meaning",
+    "export": "write a run's weights with PyTorch names",
+    "bench": "measure speed and size",
+    "launch": "train with several processes on this machine",
+}
+"""Name → what the module `mmae_jax.commands.<name>` does, with its functions `add_arguments` and `run`."""
+PROGRAM = "python -m mmae_jax"
+
+
+def program(*command: str) -> NoReturn:
+    """Runs the command line of this process, with `command` before its arguments, and exits."""
+    faulthandler.enable()
+    sys.exit(main([*command, *sys.argv[1:]]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command line, says on stderr what is wrong with it, and returns the exit code."""
+    return exit_code(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int | None:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help(), file=sys.stdout if arguments else sys.stderr)
+        return DONE if arguments else USAGE
+    name, *others = arguments
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise UsageError(f"{PROGRAM} {name}: no such command; expected one of {', '.join(COMMANDS)}{meant}")
+    module = importlib.import_module(f"mmae_jax.commands.{name}")
+    parser = Parser(prog=f"{PROGRAM} {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    code: int | None = module.run(parse(parser, others))
+    return code
+
+
+def _help() -> str:
+    commands = [f"  {name:12}{text}" for name, text in COMMANDS.items()]
+    codes = [f"  {code:<12}{text}" for code, text in EXIT_CODES.items()]
+    head = [f"usage: {PROGRAM} COMMAND …", "", "Commands (COMMAND --help tells the options of each):"]
+    return "\n".join([*head, *commands, "", "Exit codes:", *codes, "", FIELDS])

@@ -1,0 +1,64 @@
+"""Trains an experiment: `python -m mmae_jax train --config=configs/treesatai_ts.py --workdir=DIR`."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmae_jax.commands.config_file import load_fields
+from mmae_jax.commands.errors import CONTINUES, EXPECTED
+from mmae_jax.commands.parser import add_config, check_at_least
+from mmae_jax.config import experiment_from_config
+from mmae_jax.launch import cluster as distributed
+from mmae_jax.launch.signals import Preempted, Signals
+from mmae_jax.train import loop
+from mmae_jax.train.monitor.log import show_messages
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options."""
+    add_config(parser, required=True)
+    parser.add_argument(
+        "--workdir", required=True, help="folder for checkpoints, logs and figures; an interrupted run goes on"
+    )
+    parser.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="of process 0, where SLURM, Open MPI, a TPU slice or Kubernetes does not tell",
+    )
+    parser.add_argument("--num_processes", type=int, help="processes of the run, with --coordinator")
+    parser.add_argument("--process_id", type=int, help="number of this process, from 0, with --coordinator")
+    parser.add_argument(
+        "--start_seconds",
+        type=float,
+        default=300.0,
+        help="how long to wait for the other processes (default: 300)",
+    )
+    parser.add_argument(
+        "--lost_after_seconds",
+        type=float,
+        default=60.0,
+        help="a process without a sign of life for so long is gone, and the others end (default: 60)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains; every process of the run hears why another one ends."""
+    for name, least in (("num_processes", 1), ("start_seconds", 1), ("lost_after_seconds", 5)):
+        check_at_least(options, name, least)
+    fields = load_fields(options.config, options.overrides)
+    show_messages()
+    with Signals():  # before and after training, which listens by itself, a signal ends the process at once
+        cluster = distributed.find_cluster(options.coordinator, options.num_processes, options.process_id)
+        peers = distributed.start(cluster, options.start_seconds, options.lost_after_seconds)
+        try:
+            loop.run(experiment_from_config(fields), options.workdir)
+            peers.finish()
+        except Preempted:
+            peers.finish()
+            raise
+        except KeyboardInterrupt:
+            peers.fail(RuntimeError(CONTINUES), expected=True)
+            raise
+        except Exception as error:
+            peers.fail(error, expected=isinstance(error, EXPECTED))
+            raise
