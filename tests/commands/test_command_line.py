@@ -121,6 +121,7 @@ def test_help_of_every_command_tells_where_fields_are_explained(command, capsys)
 def test_modules_are_commands_too(module, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["program", "--nothing"])
     monkeypatch.setattr(command_line, "COMMANDS", {})
+    monkeypatch.setattr(command_line.faulthandler, "enable", lambda: None)  # needs a real stderr
     with pytest.raises(SystemExit, match="2"):
         runpy.run_module(f"mmae_jax.{module}", run_name="__main__")
     command = "train" if module == "main" else module
