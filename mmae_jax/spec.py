@@ -241,7 +241,7 @@ ARCHITECTURES: Mapping[str, Architecture] = immutabledict(
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """The masked autoencoder (SPEC §3–6).
+    """The model: its encoder (of the masked autoencoder, SPEC §3–6) and the heads beside it.
 
     Attributes:
       architecture: widths and depths; in a config, also a name: `tiny`, `small`, `base` or `large`.
@@ -255,6 +255,7 @@ class Model:
       dtype: compute dtype; parameters and reductions stay float32.
       remat: what the backward pass recomputes: nothing (`none`), all but matrix products
         (`dots`) or all of a block (`full`).
+      encoder: name of an encoder, see `models/encoder.py`.
     """
 
     architecture: Architecture
@@ -267,6 +268,7 @@ class Model:
     ref_input: str | None = None
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     remat: Literal["none", "dots", "full"] = "none"
+    encoder: str = "mmae"
 
 
 @dataclasses.dataclass(frozen=True)

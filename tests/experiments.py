@@ -17,7 +17,8 @@ from immutabledict import immutabledict
 from mmae_jax import losses, spec
 from mmae_jax.models.masking import SequenceMask, draw_masks
 from mmae_jax.models.mmae import MMAE
-from mmae_jax.models.params import Path, abstract_model, by_path, from_paths
+from mmae_jax.models.model import Model
+from mmae_jax.models.params import Path, abstract_model, by_path, from_paths, merge
 from mmae_jax.models.samples import Samples
 
 TINY = spec.Architecture(
@@ -137,9 +138,15 @@ class Tiny:
             {path: _values(path, leaf.shape) for path, leaf in by_path(abstract).items()}, abstract
         )
 
-    def model(self, params: nnx.State) -> MMAE:
+    def model(self, params: nnx.State) -> Model:
         """Returns the module."""
-        return nnx.merge(self.graph, params)
+        return merge(self.graph, params)
+
+    def encoder(self, params: nnx.State) -> MMAE:
+        """Returns the module of the encoder."""
+        encoder = self.model(params).encoder
+        assert isinstance(encoder, MMAE)
+        return encoder
 
     def predict(self, params: nnx.State, samples: Samples) -> dict[str, jax.Array]:
         """Returns logits by target."""
@@ -147,7 +154,7 @@ class Tiny:
 
     def draw_masks(self, samples: Samples, key: int = 0) -> dict[str, SequenceMask]:
         """Draws the masks of the samples."""
-        model = self.model(self.params)
+        model = self.encoder(self.params)
         draw = jit(lambda available: draw_masks(jax.random.key(key), model.fusion, self.experiment.mask, available))
         return draw(model.available(samples))
 
@@ -155,7 +162,7 @@ class Tiny:
         self, params: nnx.State, samples: Samples, masks: dict[str, SequenceMask]
     ) -> tuple[jax.Array, tuple[dict[str, jax.Array], dict[str, losses.Total]]]:
         """Returns the reconstruction loss, the reconstructions and the errors by modality."""
-        model = self.model(params)
+        model = self.encoder(params)
         patches = model.reconstruct(samples, masks)
         masked = model.fusion.split({name: mask.masked for name, mask in masks.items()})
         weight = jnp.ones(samples.ref_date.shape[0])

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmae_jax.models.layers import LayerNorm, Linear
+from mmae_jax.models.resize import resize
+from mmae_jax.spec import Experiment
 
 POOLING_HEADS = 8
 
@@ -71,3 +73,21 @@ def pixel_logits(head: Head, tokens: jax.Array, valid: jax.Array, num_classes: i
     grid, patch = round(length**0.5), round((logits.shape[-1] / num_classes) ** 0.5)
     logits = logits.reshape(batch, grid, grid, patch, patch, num_classes)
     return logits.transpose(0, 1, 3, 2, 4, 5).reshape(batch, grid * patch, grid * patch, num_classes)
+
+
+def on_grid(tokens: jax.Array, grid: int) -> jax.Array:
+    """Resizes tokens `[B, T, L, E]`, L = side² positions row by row, to another grid: `[B, T, grid², E]`."""
+    side = round(tokens.shape[2] ** 0.5)
+    square = tokens.reshape(*tokens.shape[:2], side, side, -1)
+    return resize(square, grid, "bilinear", axes=(2, 3)).reshape(*tokens.shape[:2], grid**2, -1)
+
+
+def head_outputs(experiment: Experiment, name: str) -> int:
+    """Returns how many numbers the head of a target predicts: per tile, or per patch of the reference grid."""
+    target = experiment.dataset.targets[name]
+    if target.kind != "segment":
+        return target.num_classes
+    assert target.size is not None, "checked with the configuration"
+    assert experiment.model.ref_input is not None, "checked with the configuration"
+    pixels = target.size * experiment.crop_cells // experiment.dataset.size_gcd
+    return (pixels // experiment.inputs[experiment.model.ref_input].grid) ** 2 * target.num_classes

@@ -9,11 +9,9 @@ from flax import nnx
 
 from mmae_jax.models.encodings import common_grid, date_encoding, position_encoding
 from mmae_jax.models.fusion import Fusion, token_validity
-from mmae_jax.models.heads import Head, pixel_logits
 from mmae_jax.models.layers import Linear
 from mmae_jax.models.masking import SequenceMask
 from mmae_jax.models.patches import PatchEmbedding, PixelProjection, to_patches
-from mmae_jax.models.resize import resize
 from mmae_jax.models.samples import Samples
 from mmae_jax.models.transformer import Transformer
 from mmae_jax.spec import Experiment, Input
@@ -22,7 +20,7 @@ Arrays = dict[str, jax.Array]
 
 
 class MMAE(nnx.Module):
-    """Encoders, decoders and heads of an experiment; parameters are float32, computation in `model.dtype`."""
+    """Encoders and decoders of an experiment; parameters are float32, computation in `model.dtype`."""
 
     def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None:
         model, sizes = experiment.model, experiment.model.architecture
@@ -45,13 +43,13 @@ class MMAE(nnx.Module):
 
         self.patch_embed: nnx.Dict[PatchEmbedding] = nnx.Dict()
         self.embed_to_rec: nnx.Dict[PixelProjection] = nnx.Dict()
-        for name, modality in embeddings(experiment).items():
-            self.patch_embed[name] = PatchEmbedding(modality, sizes.embed_dim, dtype=dtype, rngs=rngs)
-            self.embed_to_rec[name] = PixelProjection(modality, sizes.decoder_dim, dtype=dtype, rngs=rngs)
+        for name, model_input in embeddings(experiment).items():
+            self.patch_embed[name] = PatchEmbedding(model_input, sizes.embed_dim, dtype=dtype, rngs=rngs)
+            self.embed_to_rec[name] = PixelProjection(model_input, sizes.decoder_dim, dtype=dtype, rngs=rngs)
         self.mask_token = nnx.Dict(
             {
-                name: nnx.Param(jax.random.normal(rngs.params(), (len(modality.bands), sizes.decoder_dim)))
-                for name, modality in experiment.inputs.items()
+                name: nnx.Param(jax.random.normal(rngs.params(), (len(model_input.bands), sizes.decoder_dim)))
+                for name, model_input in experiment.inputs.items()
             }
         )
         weights = self.fusion.weight_names
@@ -63,25 +61,24 @@ class MMAE(nnx.Module):
             else None
         )
         self.decoder = nnx.Dict({name: decoder() for name in weights})
-        self.heads = nnx.Dict(
-            {
-                name: Head(model.head, sizes.embed_dim, head_outputs(experiment, name), dtype=dtype, rngs=rngs)
-                for name in experiment.targets
-            }
-        )
+
+    @property
+    def width(self) -> int:
+        """Width E of an encoded token."""
+        return self.experiment.model.architecture.embed_dim
 
     def available(self, samples: Samples) -> Arrays:
         """Returns which tokens are there: modality → bool `[B, G·D, L]`, in the order of the experiment's inputs."""
         # Not in the order of `samples`: jit hands dicts over sorted by name, and `_flat` must agree with `features`.
         valid = samples.dates_valid
-        return {name: token_validity(valid[name], modality) for name, modality in self.experiment.inputs.items()}
+        return {name: token_validity(valid[name], model_input) for name, model_input in self.experiment.inputs.items()}
 
     def embed(self, samples: Samples) -> Arrays:
         """Returns the embedded and encoded tokens by sequence, `[B, N, E]` (SPEC §3)."""
         tokens = {}
-        for name, modality in self.experiment.inputs.items():
-            patches = to_patches(samples.pixels[name], modality.patch_size)
-            tokens[name] = self.patch_embed[modality.name_embed or name](patches)
+        for name, model_input in self.experiment.inputs.items():
+            patches = to_patches(samples.pixels[name], model_input.patch_size)
+            tokens[name] = self.patch_embed[model_input.name_embed or name](patches)
         return self._encoded(tokens, samples)
 
     def encode(self, tokens: Arrays, valid: Arrays) -> Arrays:
@@ -129,32 +126,10 @@ class MMAE(nnx.Module):
         valid = self.fusion.join(self.available(samples))
         return self.fusion.split(self.encode(self.embed(samples), valid))
 
-    def predict(self, samples: Samples, *, train_encoder: bool) -> Arrays:
-        """Predicts the targets.
-
-        Args:
-          samples: model inputs.
-          train_encoder: whether gradients flow into the encoder (finetune) or stop at the heads (probe).
-
-        Returns:
-          target → float32 logits, `[B, classes]`, or `[B, H, W, classes]` for segmentation.
-        """
-        features = self.features(samples)
-        if not train_encoder:
-            features = jax.lax.stop_gradient(features)
-        available = self.available(samples)
-        targets = self.experiment.dataset.targets
-        return {
-            name: self._pixel_logits(name, features, available)
-            if targets[name].kind == "segment"
-            else head(_flat(features), _flat(available))
-            for name, head in self.heads.items()
-        }
-
     def _encoded(self, tokens: Arrays, samples: Samples) -> Arrays:
         """Adds position and date encodings to `[B, G·D, L, E]` by modality, and arranges the sequences."""
         model, inputs = self.experiment.model, self.experiment.inputs
-        side = model.grid_pos_enc or common_grid([modality.grid for modality in inputs.values()])
+        side = model.grid_pos_enc or common_grid([model_input.grid for model_input in inputs.values()])
         encoded = {}
         for name, array in tokens.items():
             width = array.shape[-1]
@@ -169,45 +144,16 @@ class MMAE(nnx.Module):
         """Returns each modality's and band group's mask token at all its positions, by sequence `[B, N, E]`."""
         batch = samples.ref_date.shape[0]
         tokens = {}
-        for name, modality in self.experiment.inputs.items():
-            token = jnp.repeat(self.mask_token[name][...], modality.num_dates, axis=0)
-            shape = (batch, token.shape[0], modality.grid**2, token.shape[1])
+        for name, model_input in self.experiment.inputs.items():
+            token = jnp.repeat(self.mask_token[name][...], model_input.num_dates, axis=0)
+            shape = (batch, token.shape[0], model_input.grid**2, token.shape[1])
             tokens[name] = jnp.broadcast_to(token[None, :, None], shape)
         return self.fusion.join(tokens)
 
-    def _pixel_logits(self, target: str, features: Arrays, available: Arrays) -> jax.Array:
-        ref_input = self.experiment.model.ref_input
-        assert ref_input is not None, "checked with the configuration"
-        grid = self.experiment.inputs[ref_input].grid
-        resized = []
-        for name, array in features.items():
-            side = self.experiment.inputs[name].grid
-            square = array.reshape(*array.shape[:2], side, side, -1)
-            resized.append(resize(square, grid, "bilinear", axes=(2, 3)).reshape(*array.shape[:2], grid**2, -1))
-        valid = jnp.concatenate([available[name][:, :, 0] for name in features], axis=1)
-        num_classes = self.experiment.dataset.targets[target].num_classes
-        return pixel_logits(self.heads[target], jnp.concatenate(resized, axis=1), valid, num_classes)
-
 
 def embeddings(experiment: Experiment) -> dict[str, Input]:
-    """Returns embed name → the first modality that uses it; the others agree in patch size and band groups."""
+    """Returns embed name → the first input that uses it; the others agree in patch size and band groups."""
     first: dict[str, Input] = {}
-    for name, modality in experiment.inputs.items():
-        first.setdefault(modality.name_embed or name, modality)
+    for name, model_input in experiment.inputs.items():
+        first.setdefault(model_input.name_embed or name, model_input)
     return first
-
-
-def head_outputs(experiment: Experiment, name: str) -> int:
-    """Returns how many numbers the head of a target predicts: per tile, or per patch of the reference grid."""
-    target = experiment.dataset.targets[name]
-    if target.kind != "segment":
-        return target.num_classes
-    assert target.size is not None, "checked with the configuration"
-    assert experiment.model.ref_input is not None, "checked with the configuration"
-    pixels = target.size * experiment.crop_cells // experiment.dataset.size_gcd
-    return (pixels // experiment.inputs[experiment.model.ref_input].grid) ** 2 * target.num_classes
-
-
-def _flat(arrays: Arrays) -> jax.Array:
-    """Concatenates `[B, G·D, L, ...]` of all modalities to `[B, N, ...]`."""
-    return jnp.concatenate([array.reshape(array.shape[0], -1, *array.shape[3:]) for array in arrays.values()], axis=1)

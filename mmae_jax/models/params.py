@@ -9,22 +9,33 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mmae_jax.models.mmae import MMAE
+from mmae_jax.models.model import Model
 from mmae_jax.spec import Experiment
 
 Path = tuple[Any, ...]
 
 
-def abstract_model(experiment: Experiment) -> tuple[nnx.GraphDef[MMAE], nnx.State]:
+def abstract_model(experiment: Experiment) -> tuple[nnx.GraphDef[Model], nnx.State]:
     """Returns the structure of an experiment's model, and its parameters as shapes and dtypes; computes nothing."""
-    model = nnx.eval_shape(lambda: MMAE(experiment, rngs=nnx.Rngs(0)))
-    graph, params = nnx.split(model)
-    return graph, params
+    return _split(nnx.eval_shape(lambda: Model(experiment, rngs=nnx.Rngs(0))))
 
 
 def init_params(experiment: Experiment, key: jax.Array) -> nnx.State:
     """Returns freshly drawn parameters; to be traced by `jax.jit`, so that every leaf is made where it stays."""
-    return nnx.split(MMAE(experiment, rngs=nnx.Rngs(key)))[1]
+    return _split(Model(experiment, rngs=nnx.Rngs(key)))[1]
+
+
+def _split(model: Model) -> tuple[nnx.GraphDef[Model], nnx.State]:
+    """Takes a model apart; the encoder's parameters stand at the top level, `heads` beside them."""
+    graph, state = nnx.split(model)
+    flat = [(path[1:] if path[0] == "encoder" else path, leaf) for path, leaf in nnx.to_flat_state(state)]
+    return graph, nnx.from_flat_state(flat)
+
+
+def merge(graph: nnx.GraphDef[Model], params: nnx.State) -> Model:
+    """Returns the model of a structure and parameters of `abstract_model`."""
+    flat = [(path if path[0] == "heads" else ("encoder", *path), leaf) for path, leaf in nnx.to_flat_state(params)]
+    return nnx.merge(graph, nnx.from_flat_state(flat))
 
 
 def by_path(params: nnx.State) -> dict[Path, jax.Array]:

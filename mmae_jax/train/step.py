@@ -16,9 +16,10 @@ from mmae_jax.data.batch import Batch
 from mmae_jax.losses import Total
 from mmae_jax.models.masking import SequenceMask, draw_masks
 from mmae_jax.models.mmae import MMAE
-from mmae_jax.models.params import abstract_model
+from mmae_jax.models.model import Model
+from mmae_jax.models.params import abstract_model, merge
 from mmae_jax.models.samples import Samples, samples_from_batch
-from mmae_jax.spec import Experiment
+from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train.optimizer import ema_momentum, learning_rate
 from mmae_jax.train.state import Program, TrainState, averaged_params, split_trained
 
@@ -33,14 +34,26 @@ def _precision(experiment: Experiment) -> Any:
     return jax.default_matmul_precision("float32" if experiment.model.dtype == "float32" else "default")
 
 
-def reconstruct(model: MMAE, samples: Samples, key: jax.Array) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """Masks and reconstructs: patches `[B, D, L, P², C]` and masks `[B, G·D, L]` by modality."""
-    masks: dict[str, SequenceMask] = draw_masks(key, model.fusion, model.experiment.mask, model.available(samples))
-    masked = model.fusion.split({name: mask.masked for name, mask in masks.items()})
-    return model.reconstruct(samples, masks), masked
+def reconstruct(model: Model, samples: Samples, key: jax.Array) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Masks and reconstructs.
+
+    Returns:
+      Patches `[B, D, L, P², C]` and masks `[B, G·D, L]` by input.
+
+    Raises:
+      SpecError: the encoder does not reconstruct.
+    """
+    encoder = model.encoder
+    if not isinstance(encoder, MMAE):
+        raise SpecError(f"phases: expected no pretrain: encoder {model.experiment.model.encoder} does not reconstruct")
+    masks: dict[str, SequenceMask] = draw_masks(
+        key, encoder.fusion, encoder.experiment.mask, encoder.available(samples)
+    )
+    masked = encoder.fusion.split({name: mask.masked for name, mask in masks.items()})
+    return encoder.reconstruct(samples, masks), masked
 
 
-def _errors(model: MMAE, batch: Batch, key: jax.Array, phase: str) -> tuple[dict[str, Total], dict[str, jax.Array]]:
+def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dict[str, Total], dict[str, jax.Array]]:
     """Returns the error by modality (pretrain) or target, and the logits by target."""
     experiment = model.experiment
     samples = samples_from_batch(batch, experiment)
@@ -83,7 +96,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
     trained, frozen = split_trained(state.params, phase)
 
     def loss_of(trained: nnx.State) -> tuple[jax.Array, dict[str, Total]]:
-        model = nnx.merge(graph, nnx.merge_state(frozen, trained))
+        model = merge(graph, nnx.merge_state(frozen, trained))
         errors, _ = _errors(model, batch, _key(experiment, f"{phase}/mask", state.step), phase)
         return total_loss(errors, program), errors
 
@@ -126,7 +139,7 @@ def evaluate_step(
     """
     experiment, phase = program.experiment, program.phase
     params = averaged_params(state, phase) if phase == "finetune" else state.params
-    model = nnx.merge(abstract_model(experiment)[0], params)
+    model = merge(abstract_model(experiment)[0], params)
     with _precision(experiment):
         errors, logits = _errors(model, batch, _key(experiment, "evaluate/mask", index), phase)
     summaries = {
@@ -140,10 +153,10 @@ def evaluate_step(
 def embed_step(program: Program, state: TrainState, batch: Batch) -> jax.Array:
     """Returns float32 `[B, E]`: the mean of a sample's encoded tokens that are there, nothing masked."""
     experiment = program.experiment
-    model = nnx.merge(abstract_model(experiment)[0], state.params)
+    model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)
     with _precision(experiment):
-        features, available = model.features(samples), model.available(samples)
+        features, available = model.encoder.features(samples), model.encoder.available(samples)
     weights = {name: valid.astype(jnp.float32) for name, valid in available.items()}
     totals = [
         jnp.einsum("btle,btl->be", features[name].astype(jnp.float32), weight) for name, weight in weights.items()
@@ -158,7 +171,7 @@ def reconstruct_step(
 ) -> tuple[Samples, dict[str, jax.Array], dict[str, jax.Array]]:
     """Reconstructs one batch, for figures: samples, patches and masks by modality."""
     experiment = program.experiment
-    model = nnx.merge(abstract_model(experiment)[0], state.params)
+    model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)
     with _precision(experiment):
         patches, masked = reconstruct(model, samples, _key(experiment, "evaluate/mask", jnp.zeros((), jnp.int32)))

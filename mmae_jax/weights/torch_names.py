@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from mmae_jax.models.fusion import Fusion
-from mmae_jax.models.mmae import embeddings, head_outputs
+from mmae_jax.models.heads import head_outputs
+from mmae_jax.models.mmae import embeddings
 from mmae_jax.models.params import Path
 from mmae_jax.spec import Experiment, SpecError
 

@@ -9,7 +9,7 @@ from flax import nnx
 from mmae_jax import losses
 from mmae_jax.models.masking import SequenceMask
 from mmae_jax.models.mmae import MMAE
-from mmae_jax.models.params import abstract_model, by_path
+from mmae_jax.models.params import abstract_model, by_path, merge
 from mmae_jax.models.patches import from_patches
 from mmae_jax.models.samples import Samples
 from mmae_jax.weights import torch_names
@@ -30,17 +30,19 @@ def found(case):
     masks = sequence_masks(case)
 
     def compute(params: nnx.State, samples: Samples):
-        model: MMAE = nnx.merge(graph, params)
-        patches = model.reconstruct(samples, masks)
+        model = merge(graph, params)
+        encoder = model.encoder
+        assert isinstance(encoder, MMAE)
+        patches = encoder.reconstruct(samples, masks)
         outputs = {
-            "tokens": model.embed(samples),
-            "encoded": model.fusion.join(model.features(samples)),
+            "tokens": encoder.embed(samples),
+            "encoded": encoder.fusion.join(encoder.features(samples)),
             "logits": model.predict(samples, train_encoder=True),
             "reconstruction": {
                 name: from_patches(array, case.experiment.inputs[name].patch_size) for name, array in patches.items()
             },
         }
-        masked = model.fusion.split({name: mask.masked for name, mask in masks.items()})
+        masked = encoder.fusion.split({name: mask.masked for name, mask in masks.items()})
         weight = jnp.ones(case.case["batch"])
         errors = losses.reconstruction_errors(patches, samples, masked, weight, case.experiment)
         return losses.reconstruction_loss(errors, case.experiment), outputs

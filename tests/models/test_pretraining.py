@@ -37,10 +37,10 @@ def of_tokens(tiny, samples, masks):
     def loss(tokens):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(MMAE, "embed", lambda self, samples: tokens)
-            patches = tiny.model(tiny.params).reconstruct(samples, masks)
+            patches = tiny.encoder(tiny.params).reconstruct(samples, masks)
         return sum(jnp.square(array).sum() for array in patches.values()), patches
 
-    return jit(jax.grad(loss, has_aux=True)), jit(tiny.model(tiny.params).embed)(samples)
+    return jit(jax.grad(loss, has_aux=True)), jit(tiny.encoder(tiny.params).embed)(samples)
 
 
 def test_masked_and_missing_tokens_get_no_gradient(of_tokens, masks):

@@ -25,7 +25,7 @@ def s2():
 @pytest.fixture(scope="module")
 def embed(s2):
     """Tokens of s2 by band group, date and position, of one sample."""
-    compiled = jit(lambda samples: s2.model(s2.params).embed(samples)["s2"])
+    compiled = jit(lambda samples: s2.encoder(s2.params).embed(samples)["s2"])
     return lambda samples: np.asarray(compiled(samples)).reshape(2, 3, 4, 16)
 
 
@@ -94,7 +94,7 @@ def test_validity_of_dates_spreads_band_group_major():
 
 def test_tokens_that_meet_in_no_encoder_do_not_touch_each_other():
     tiny = Tiny(experiment(("s2", "s1_asc", "s1_des"), (), fusion="group", inter_depth=0))
-    features = jit(lambda samples: tiny.model(tiny.params).features(samples))
+    features = jit(lambda samples: tiny.encoder(tiny.params).features(samples))
     samples = random_samples(tiny.experiment, 1)
     changed = dataclasses.replace(samples, pixels=samples.pixels | {"s1_asc": -samples.pixels["s1_asc"]})
     before, after = features(samples), features(changed)
@@ -117,7 +117,7 @@ def test_modalities_of_one_embed_name_have_one_embedding():
     same = {
         field: getattr(samples, field) | {"s1_des": getattr(samples, field)["s1_asc"]} for field in ("pixels", "dates")
     }
-    tokens = jit(lambda s: tiny.model(tiny.params).embed(s))(dataclasses.replace(samples, **same))
+    tokens = jit(lambda s: tiny.encoder(tiny.params).embed(s))(dataclasses.replace(samples, **same))
     np.testing.assert_array_equal(tokens["s1_asc"], tokens["s1_des"])
 
 

@@ -5,13 +5,12 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 from sklearn.metrics import average_precision_score, f1_score
 
 from mmae_jax import parallel, spec
 from mmae_jax.data.sample import eval_sample
 from mmae_jax.data.shards import open_shards
-from mmae_jax.models.params import abstract_model
+from mmae_jax.models.params import abstract_model, merge
 from mmae_jax.models.samples import samples_from_batch
 from mmae_jax.train.evaluation import evaluate
 from mmae_jax.train.state import Program, begin_phase, split_trained
@@ -41,7 +40,7 @@ def single_samples(experiment):
 
     @jax.jit
     def predict(params, batch):
-        return nnx.merge(graph, params).predict(samples_from_batch(batch, experiment), train_encoder=False)[TARGET]
+        return merge(graph, params).predict(samples_from_batch(batch, experiment), train_encoder=False)[TARGET]
 
     params = {seed: runs.random_params(experiment, runs.one_device(), seed) for seed in (1, 2)}
     found, targets = {1: [], 2: []}, []

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 from absl import logging
-from flax import nnx
 
 from mmae_jax import parallel
 from mmae_jax.data.pipeline import eval_batches
 from mmae_jax.data.shards import open_shards
-from mmae_jax.models.params import abstract_model
+from mmae_jax.models.params import abstract_model, merge
 from mmae_jax.models.samples import samples_from_batch
 from mmae_jax.train.monitor.health import RANK, SPREAD, embedding_health, measure, warn_of_collapse
 from mmae_jax.train.monitor.log import read_entries
@@ -82,9 +81,9 @@ def test_embedding_is_the_mean_of_the_tokens_that_are_there(embedded):
     batch["valid"]["s1_asc"][1] = False
     batch["inputs"]["s2"][0, 1] = 7  # what is not there changes nothing
     found = np.asarray(embed_step(program, state, parallel.to_devices(batch, mesh)))
-    model = nnx.merge(abstract_model(experiment)[0], state.params)
+    model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)
-    features, available = model.features(samples), model.available(samples)
+    features, available = model.encoder.features(samples), model.encoder.available(samples)
     for sample in range(4):
         tokens = [np.asarray(features[n])[sample][np.asarray(available[n])[sample]] for n in features]
         expected = np.concatenate(tokens).mean(axis=0)

@@ -1,0 +1,58 @@
+"""The seam between an encoder and everything that uses one: heads, evaluation, embedding, prediction.
+
+Another foundation model enters with a file of its own and a line in `ENCODERS`; an experiment chooses it by name
+(`model.encoder`). Heads are put beside it (`models/model.py`), so an encoder knows no targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import jax
+from immutabledict import immutabledict
+
+from mmae_jax.models.mmae import MMAE
+from mmae_jax.models.samples import Samples
+from mmae_jax.spec import Experiment, SpecError
+
+Arrays = dict[str, jax.Array]
+
+
+class Encoder(Protocol):
+    """What is asked of an encoder, an `nnx.Module` that is made of `(experiment, rngs=…)`.
+
+    No parameter of it may be called `heads` at the top level: that name is taken by the heads beside it.
+    """
+
+    @property
+    def width(self) -> int:
+        """Width E of an encoded token."""
+
+    def available(self, samples: Samples) -> Arrays:
+        """Returns which tokens are there.
+
+        Returns:
+          Input → bool `[B, T, L]`: T tokens (dates, band groups) at each of the L = grid² positions, row by row; a
+          date is there at all positions or at none. Inputs stand in the experiment's order.
+        """
+
+    def features(self, samples: Samples) -> Arrays:
+        """Returns the encoded tokens, nothing masked: input → `[B, T, L, E]`, laid out and ordered as `available`."""
+
+
+ENCODERS: Mapping[str, Callable[..., Encoder]] = immutabledict(
+    mmae=MMAE,
+)
+
+
+def new_encoder(experiment: Experiment) -> Callable[..., Encoder]:
+    """Returns what makes the encoder of an experiment.
+
+    Raises:
+      SpecError: `model.encoder` names none.
+    """
+    name = experiment.model.encoder
+    if name not in ENCODERS:
+        raise SpecError(f"model.encoder: expected one of {', '.join(ENCODERS)}, found {name!r}")
+    return ENCODERS[name]
