@@ -6,13 +6,16 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from immutabledict import immutabledict
 from ml_collections import ConfigDict
 
 from mmae_jax import spec
 from mmae_jax.spec import SpecError
+
+if TYPE_CHECKING:
+    from mmae_jax.tasks import Task
 
 T = TypeVar("T")
 
@@ -111,6 +114,7 @@ def check_experiment(experiment: spec.Experiment) -> None:
     _check_model(experiment.model, experiment)
     for name in experiment.targets:
         _check_target(name, experiment)
+    _check_loss(experiment.loss)
     for name in experiment.phases:
         if name not in spec.PHASES:
             raise SpecError(f"phases: expected some of {', '.join(spec.PHASES)}, found {name!r}")
@@ -210,12 +214,11 @@ def _check_target(name: str, experiment: spec.Experiment) -> None:
     if name not in dataset.targets:
         raise SpecError(f"targets: no target {name!r} in {dataset.name}; expected some of {', '.join(dataset.targets)}")
     target = dataset.targets[name]
-    if target.pixel_values is not None:
-        _check_pixel_values(name, target, dataset)
-    if target.kind != "segment":
+    _task(name, target).check(name, target, dataset)
+    if target.size is None:
         return
-    if model.ref_input is None or target.size is None:
-        raise SpecError(f"model.ref_input: expected a modality, for segmentation target {name}, found none")
+    if model.ref_input is None:
+        raise SpecError(f"model.ref_input: expected an input, on whose grid target {name} is predicted, found none")
     size = target.size * experiment.crop_cells // dataset.size_gcd
     grid = experiment.inputs[model.ref_input].grid
     if size % grid:
@@ -225,26 +228,22 @@ def _check_target(name: str, experiment: spec.Experiment) -> None:
         )
 
 
-def _check_pixel_values(name: str, target: spec.Target, dataset: spec.Dataset) -> None:
-    assert target.pixel_values is not None
-    if target.kind != "multilabel" or len(target.pixel_values) != target.num_classes:
-        raise SpecError(
-            f"dataset.targets.{name}.pixel_values: expected one value for each of the {target.num_classes} classes "
-            f"of a multilabel target, found {len(target.pixel_values)} of a {target.kind} target"
-        )
-    rasters = [other.field for other in dataset.targets.values() if other.kind == "segment"]
-    if target.field not in rasters:
-        raise SpecError(
-            f"dataset.targets.{name}.field: expected that of a segment target ({', '.join(rasters) or 'none'}), "
-            f"found {target.field}"
-        )
+def _task(name: str, target: spec.Target) -> Task:
+    # Imported where an experiment is checked: contracts and configurations import this module, too, and are read
+    # without JAX, which tasks compute with.
+    from mmae_jax import tasks
+
+    try:
+        return tasks.of(target)
+    except SpecError as error:
+        raise SpecError(f"dataset.targets.{name}.{error}") from None
 
 
-METRICS = {
-    "multilabel": ("average_f1", "average_ap", "weighted_f1", "weighted_ap"),
-    "classif": ("overall_accuracy", "average_f1"),
-    "segment": ("overall_accuracy", "average_f1", "average_iou"),
-}
+def _check_loss(loss: str) -> None:
+    from mmae_jax.losses import LOSSES
+
+    if loss not in LOSSES:
+        raise SpecError(f"loss: expected one of {', '.join(LOSSES)}, found {loss!r}")
 
 
 def _check_phase(name: str, phase: spec.Phase, experiment: spec.Experiment) -> None:
@@ -256,7 +255,7 @@ def _check_phase(name: str, phase: spec.Phase, experiment: spec.Experiment) -> N
     if phase.monitor is None:
         return
     target, _, metric = phase.monitor.partition("/")
-    known = METRICS[experiment.dataset.targets[target].kind] if target in experiment.targets else ()
-    if metric not in known:
-        choices = [f"{t}/{m}" for t in experiment.targets for m in METRICS[experiment.dataset.targets[t].kind]]
+    known = {t: _task(t, experiment.dataset.targets[t]).monitors for t in experiment.targets}
+    if metric not in known.get(target, ()):
+        choices = [f"{t}/{m}" for t, metrics in known.items() for m in metrics]
         raise SpecError(f"{name}.monitor: expected one of {', '.join(choices)}, found {phase.monitor!r}")

@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-import optax
+from immutabledict import immutabledict
 
+from mmae_jax import tasks
 from mmae_jax.models.patches import mask_per_band, to_patches
 from mmae_jax.models.samples import Samples
-from mmae_jax.spec import Dataset, Experiment, Input, Target
+from mmae_jax.spec import Dataset, Experiment, Input
+from mmae_jax.tasks.base import Penalty
 
 VARIANCE_FLOOR = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """An error of numbers.
+
+    Attributes:
+      penalty: what a difference costs.
+      normalised: whether targets of reconstruction are normalised per patch and run of bands.
+    """
+
+    penalty: Penalty
+    normalised: bool = False
+
+
+LOSSES: Mapping[str, Loss] = immutabledict(
+    l1=Loss(jnp.abs),
+    l2=Loss(jnp.square),
+    l1_norm=Loss(jnp.abs, normalised=True),
+    l2_norm=Loss(jnp.square, normalised=True),
+)
 
 
 @jax.tree_util.register_dataclass
@@ -29,19 +53,19 @@ class Total:
         return self.total / jnp.maximum(self.count, 1)
 
 
-def reconstruction_target(pixels: jax.Array, modality: Input, *, normalised: bool) -> jax.Array:
+def reconstruction_target(pixels: jax.Array, model_input: Input, *, normalised: bool) -> jax.Array:
     """Returns the patches to reconstruct, float32 `[B, D, L, P², C]`.
 
     Args:
       pixels: `[B, D, C, H, W]`.
-      modality: patch size and runs of bands.
+      model_input: patch size and runs of bands.
       normalised: subtract the mean and divide by the standard deviation (unbiased) per patch and run of bands.
     """
-    patches = to_patches(pixels, modality.patch_size)
+    patches = to_patches(pixels, model_input.patch_size)
     if not normalised:
         return patches
     runs, start = [], 0
-    for length in modality.target_runs:
+    for length in model_input.target_runs:
         run = patches[..., start : start + length]
         centred = run - run.mean(axis=(-2, -1), keepdims=True)
         count = run.shape[-2] * run.shape[-1]
@@ -67,63 +91,54 @@ def reconstruction_errors(
       weight: `[B]`, 0 for samples that do not count.
       experiment: the loss and the modalities.
     """
-    errors = {}
-    for name, modality in experiment.inputs.items():
-        target = reconstruction_target(samples.pixels[name], modality, normalised=experiment.loss.endswith("_norm"))
-        difference = target - patches[name]
-        error = jnp.abs(difference) if experiment.loss.startswith("l1") else jnp.square(difference)
-        counted = mask_per_band(masked[name], modality)[:, :, :, None] & _valid_patches(samples, name, modality)
+    errors, loss = {}, LOSSES[experiment.loss]
+    for name, model_input in experiment.inputs.items():
+        target = reconstruction_target(samples.pixels[name], model_input, normalised=loss.normalised)
+        error = loss.penalty(target - patches[name])
+        counted = mask_per_band(masked[name], model_input)[:, :, :, None] & _valid_patches(samples, name, model_input)
         counted = counted * weight[:, None, None, None, None]
         errors[name] = Total(jnp.sum(error * counted), jnp.sum(jnp.broadcast_to(counted, error.shape)))
     return errors
 
 
-def _valid_patches(samples: Samples, name: str, modality: Input) -> jax.Array:
+def _valid_patches(samples: Samples, name: str, model_input: Input) -> jax.Array:
     """Returns which pixels were observed, bool `[B, D, L or 1, P² or 1, 1]`."""
     valid = samples.pixels_valid[name]
     if valid.shape[-1] == 1:
         return valid[..., None]
-    return to_patches(valid[:, :, None], modality.patch_size)
+    return to_patches(valid[:, :, None], model_input.patch_size)
 
 
 def reconstruction_loss(errors: dict[str, Total], experiment: Experiment) -> jax.Array:
     """Averages the modalities, weighted by `num_dates · grid²`; one with nothing masked contributes nothing."""
     weights = jnp.stack(
         [
-            jnp.where(errors[name].count > 0, float(modality.num_dates * modality.grid**2), 0.0)
-            for name, modality in experiment.inputs.items()
+            jnp.where(errors[name].count > 0, float(model_input.num_dates * model_input.grid**2), 0.0)
+            for name, model_input in experiment.inputs.items()
         ]
     )
     means = jnp.stack([errors[name].mean for name in experiment.inputs])
     return jnp.sum(weights * means) / jnp.maximum(jnp.sum(weights), 1)
 
 
-def counted_targets(targets: jax.Array, weight: jax.Array, target: Target) -> jax.Array:
-    """Returns which targets count: bool `[B]`, or `[B, H, W]` for segmentation.
-
-    Excluded are samples of weight 0, `missing_value` and `ignored` values; one missing label excludes a whole
-    multilabel sample.
-    """
-    excluded = jnp.asarray((target.missing_value, *target.ignored))
-    present = ~jnp.isin(targets.astype(jnp.int32), excluded)
-    if target.kind == "multilabel":
-        present = present.all(axis=-1)
-    return present & (weight.reshape(-1, *(1,) * (present.ndim - 1)) > 0)
-
-
 def prediction_errors(
-    logits: dict[str, jax.Array], targets: dict[str, jax.Array], weight: jax.Array, dataset: Dataset
+    predicted: dict[str, jax.Array], targets: dict[str, jax.Array], weight: jax.Array, dataset: Dataset, loss: str
 ) -> dict[str, Total]:
-    """Sums by target the cross-entropy (segment: per pixel; classif) or the binary one (multilabel: class mean)."""
+    """Sums the errors of the places that count, tiles or pixels, by target.
+
+    Args:
+      predicted: target → float `[B, outputs]`, or `[B, h, w, outputs]`.
+      targets: target → as in a batch.
+      weight: `[B]`, 0 for samples that do not count.
+      dataset: has the targets.
+      loss: the experiment's, whose error kinds take that predict numbers.
+    """
     errors = {}
-    for name, predicted in logits.items():
+    for name, prediction in predicted.items():
         target = dataset.targets[name]
-        counted = counted_targets(targets[name], weight, target)
-        if target.kind == "multilabel":
-            error = optax.sigmoid_binary_cross_entropy(predicted, targets[name].astype(jnp.float32)).mean(axis=-1)
-        else:
-            labels = jnp.where(counted, targets[name], 0).astype(jnp.int32)
-            error = optax.softmax_cross_entropy_with_integer_labels(predicted, labels)
+        task = tasks.of(target)
+        counted = task.counted(target, targets[name], weight)
+        error = task.error(prediction, targets[name], counted, LOSSES[loss].penalty)
         errors[name] = Total(jnp.sum(jnp.where(counted, error, 0)), jnp.sum(counted.astype(jnp.float32)))
     return errors
 

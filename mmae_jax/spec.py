@@ -73,8 +73,9 @@ class Target:
     """Sensor contract of one target.
 
     Attributes:
-      kind: `multilabel` (0/1 vector), `classif` (one class per tile) or `segment` (one class per pixel).
-      classes: names of the classes, in index order.
+      kind: `multilabel` (0/1 vector), `classif` (one class per tile), `segment` (one class per pixel) or `regression`
+        (one number per tile or pixel), see `mmae_jax/tasks`.
+      classes: names of the classes, in index order; empty for `regression`.
       field: record field that the target is derived from.
       missing_value: class value that is excluded from loss and metrics.
       ignored: further stored class values that are excluded.
@@ -82,11 +83,11 @@ class Target:
       threshold: `multilabel` only: a class is present where its stored proportion exceeds this.
       pixel_values: `multilabel` only, where `field` is that of a `segment` target: the stored value of each class; a
         class is present where a pixel of the crop has its value.
-      size: `segment` only: side of the raster that covers the tile [pixels].
-      dtype: `segment` only: numpy dtype name of the stored classes.
+      size: side of the raster that covers the tile [pixels]; None where a tile has one value.
+      dtype: numpy dtype name of the stored values of a raster.
     """
 
-    kind: Literal["multilabel", "classif", "segment"]
+    kind: str
     classes: tuple[str, ...]
     field: str
     missing_value: int = -1
@@ -96,6 +97,11 @@ class Target:
     pixel_values: tuple[int, ...] | None = None
     size: int | None = None
     dtype: str = "uint8"
+
+    @property
+    def is_raster(self) -> bool:
+        """Whether there is a value for each pixel, rather than one for the tile."""
+        return self.size is not None
 
     @property
     def num_classes(self) -> int:
@@ -133,7 +139,7 @@ class Dataset:
     def size_gcd(self) -> int:
         """`n` of SPEC §2.1: the number of cells per side on which every raster can be cut."""
         sizes = [modality.size for modality in self.modalities.values()]
-        sizes += [t.size for t in self.targets.values() if t.kind == "segment" and t.size is not None]
+        sizes += [t.size for t in self.targets.values() if t.size is not None]
         return math.gcd(*sizes)
 
 
@@ -399,9 +405,10 @@ class Experiment:
       data: where samples come from.
       inputs: name of an input → how it is used.
       targets: names of the targets that are learnt after pretraining.
-      model: the masked autoencoder.
+      model: the encoder and the heads.
       mask: masking of the pretraining objective.
-      loss: reconstruction error; with `_norm`, of targets normalised per patch and run of bands.
+      loss: error of reconstructed and regressed numbers, `l1`, `l2`, `l1_norm` or `l2_norm`; with `_norm`, targets of
+        reconstruction are normalised per patch and run of bands.
       phases: what is run, some of pretrain, probe, finetune in order.
       pretrain: settings of the pretraining.
       probe: settings of training the heads on the frozen encoder.
@@ -423,7 +430,7 @@ class Experiment:
     targets: tuple[str, ...] = ()
     model: Model
     mask: Mask = Mask()
-    loss: Literal["l1", "l2", "l1_norm", "l2_norm"] = "l1_norm"
+    loss: str = "l1_norm"
     phases: tuple[str, ...] = PHASES
     pretrain: Phase
     probe: Phase

@@ -23,7 +23,7 @@ from mmae_jax import config, parallel, spec
 from mmae_jax.commands import command_line
 from mmae_jax.commands.overrides import Override, overridden
 from mmae_jax.hardware import flops
-from mmae_jax.metrics import Scores
+from mmae_jax.metrics import ClassScores
 from mmae_jax.models.params import abstract_model, by_path, from_paths, named
 from mmae_jax.train import loop
 from mmae_jax.train import phase as phase_module
@@ -192,7 +192,7 @@ class Scripted(pytest.MonkeyPatch):
 
     def _evaluate(self, program: Program, state: TrainState, *_: Any, **__: Any) -> Evaluation:
         value = self.scores.get(int(state.step), 0.0)
-        scores = Scores({"weighted_f1": value}, {}, np.zeros(0), np.zeros(0))
+        scores = ClassScores({"weighted_f1": value}, {}, np.zeros(0), np.zeros(0))
         return Evaluation(0.0, {}, {"treesat_mlc_thresh": scores})
 
 

@@ -149,7 +149,7 @@ def test_multilabel_is_binary_cross_entropy_averaged_over_classes(rng):
     logits, labels = rng.normal(size=(4, 4)).astype(np.float32), rng.integers(0, 2, (4, 4))
     labels[2, 1] = -1
     weight = np.asarray([1.0, 1.0, 1.0, 0.0], np.float32)
-    found = losses.prediction_errors({"t": logits}, {"t": labels}, weight, dataset(t=kind))["t"]
+    found = losses.prediction_errors({"t": logits}, {"t": labels}, weight, dataset(t=kind), "l1")["t"]
     probability = 1 / (1 + np.exp(-logits[:2].astype(np.float64)))
     expected = -np.where(labels[:2] == 1, np.log(probability), np.log(1 - probability))
     assert found.count == 2
@@ -160,7 +160,7 @@ def test_classif_is_cross_entropy_without_missing_values_and_padding(rng):
     kind = spec.Target("classif", ("a", "b", "c"), "x", missing_value=9)
     logits, labels = rng.normal(size=(5, 3)).astype(np.float32), np.asarray([0, 2, 9, 1, 1])
     weight = np.asarray([1.0, 1.0, 1.0, 1.0, 0.0], np.float32)
-    found = losses.prediction_errors({"t": logits}, {"t": labels}, weight, dataset(t=kind))["t"]
+    found = losses.prediction_errors({"t": logits}, {"t": labels}, weight, dataset(t=kind), "l1")["t"]
     assert found.count == 3
     expected = np.mean([softmax_error(logits[i], labels[i]) for i in (0, 1, 3)])
     np.testing.assert_allclose(found.mean, expected, rtol=1e-5)
@@ -170,7 +170,7 @@ def test_segmentation_is_cross_entropy_per_pixel(rng):
     kind = spec.Target("segment", ("a", "b", "c"), "x", missing_value=-1, size=4)
     logits, labels = rng.normal(size=(3, 4, 4, 3)).astype(np.float32), rng.integers(-1, 3, (3, 4, 4))
     weight = np.asarray([1.0, 0.0, 1.0], np.float32)
-    found = losses.prediction_errors({"t": logits}, {"t": labels}, weight, dataset(t=kind))["t"]
+    found = losses.prediction_errors({"t": logits}, {"t": labels}, weight, dataset(t=kind), "l1")["t"]
     counted = [index for index in np.ndindex(3, 4, 4) if index[0] != 1 and labels[index] != -1]
     assert found.count == len(counted)
     np.testing.assert_allclose(found.mean, np.mean([softmax_error(logits[i], labels[i]) for i in counted]), rtol=1e-5)
@@ -181,7 +181,9 @@ def test_targets_are_added_and_nothing_labelled_is_zero_with_zero_gradient():
     labels = {"t": -jnp.ones((1, 2, 2), int), "u": jnp.zeros((1, 2, 2), int)}
 
     def loss(logits):
-        return losses.prediction_loss(losses.prediction_errors(logits, labels, jnp.ones(1), dataset(t=kind, u=kind)))
+        return losses.prediction_loss(
+            losses.prediction_errors(logits, labels, jnp.ones(1), dataset(t=kind, u=kind), "l1")
+        )
 
     logits = {name: jnp.ones((1, 2, 2, 2)) for name in labels}
     value, gradients = jax.value_and_grad(loss)(logits)
@@ -194,7 +196,9 @@ def test_totals_of_parts_add_up_to_the_mean_of_the_whole(rng):
     kind = spec.Target("classif", ("a", "b", "c"), "x")
     logits, labels = rng.normal(size=(5, 3)).astype(np.float32), rng.integers(-1, 3, 5)
     whole, first, rest = (
-        losses.prediction_errors({"t": logits[s]}, {"t": labels[s]}, np.ones(len(labels[s])), dataset(t=kind))["t"]
+        losses.prediction_errors({"t": logits[s]}, {"t": labels[s]}, np.ones(len(labels[s])), dataset(t=kind), "l1")[
+            "t"
+        ]
         for s in (slice(None), slice(0, 2), slice(2, None))
     )
     added = losses.Total(first.total + rest.total, first.count + rest.count)

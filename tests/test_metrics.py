@@ -8,7 +8,10 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mmae_jax import metrics, spec
-from mmae_jax.config import METRICS
+from mmae_jax.tasks import TASKS
+from mmae_jax.tasks import accumulator as accumulation
+
+METRICS = {kind: TASKS[kind].metrics for kind in ("multilabel", "classif", "segment")}
 
 
 @pytest.fixture
@@ -38,14 +41,14 @@ def score(kind: str, logits: np.ndarray, targets: np.ndarray, batch_size: int | 
     pad = [(0, padding)]
     logits = np.pad(logits, pad + [(0, 0)] * (logits.ndim - 1), constant_values=9)
     targets = np.pad(targets, pad + [(0, 0)] * (targets.ndim - 1), constant_values=1)
-    accumulator = metrics.Accumulator(target(kind, logits.shape[-1]))
+    accumulator = accumulation.Accumulator(target(kind, logits.shape[-1]))
     for start in range(0, len(logits), size):
         batch = slice(start, start + size)
         accumulator.update(summarise(target(kind, logits.shape[-1]), logits[batch], targets[batch], weight[batch]))
     return accumulator.result()
 
 
-summarise = jax.jit(metrics.summarise, static_argnums=0)
+summarise = jax.jit(accumulation.summarise, static_argnums=0)
 
 
 def assert_same(scores: metrics.Scores, expected: metrics.Scores) -> None:
@@ -93,7 +96,7 @@ def test_batches_and_padding_do_not_change_scores(kind):
 @pytest.mark.parametrize("kind", METRICS)
 def test_hosts_merge(kind):
     logits, targets = random_batch(kind, samples=20)
-    hosts = [metrics.Accumulator(target(kind)) for _ in range(2)]
+    hosts = [accumulation.Accumulator(target(kind)) for _ in range(2)]
     for host, rows in zip(hosts, (slice(0, 12), slice(12, 20)), strict=True):
         host.update(summarise(target(kind), logits[rows], targets[rows], np.ones(len(logits[rows]))))
     hosts[0].update(hosts[1].summary())
@@ -118,7 +121,7 @@ def test_multilabel_sample_with_a_missing_class_counts_nowhere():
 def test_nothing_counted_gives_nan_quietly(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        scores = metrics.Accumulator(target(kind)).result()
+        scores = accumulation.Accumulator(target(kind)).result()
     assert tuple(scores.overall) == METRICS[kind]
     assert np.isnan(list(scores.overall.values())).all()
     assert all(np.isnan(values).all() for values in scores.per_class.values())
@@ -147,7 +150,7 @@ def test_class_without_positives_but_predicted_has_f1_zero():
 
 
 def test_class_absent_from_targets_is_left_out_of_segment_averages():
-    scores = metrics.scores_from_confusion(np.asarray([[3, 1, 1], [0, 4, 0], [0, 0, 0]]), "segment")
+    scores = metrics.scores_from_confusion(np.asarray([[3, 1, 1], [0, 4, 0], [0, 0, 0]]), METRICS["segment"])
     assert np.isnan(scores.per_class["iou"][2])
     assert scores.overall["average_iou"] == pytest.approx((3 / 5 + 4 / 5) / 2)
     assert scores.overall["overall_accuracy"] == pytest.approx(7 / 9)
@@ -175,7 +178,7 @@ def test_order_of_classes_does_not_matter(kind):
 
 
 def test_sums_exceed_int32():
-    accumulator = metrics.Accumulator(target("segment", 2))
+    accumulator = accumulation.Accumulator(target("segment", 2))
     for _ in range(3):
         accumulator.update({"confusion": np.full((2, 2), 2**31 - 1, np.int32)})
     assert accumulator.result().support.sum() == 12 * (2**31 - 1)
@@ -186,7 +189,7 @@ def test_summary_of_a_batch_spread_over_devices(kind):
     logits, targets = random_batch(kind, samples=16)
     weight = np.ones(16, np.float32)
     spread = NamedSharding(jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,)), PartitionSpec("data"))
-    whole = metrics.Accumulator(target(kind))
+    whole = accumulation.Accumulator(target(kind))
     whole.update(summarise(target(kind), *jax.device_put((logits, targets, weight), spread)))
     assert_same(whole.result(), score(kind, logits, targets))
 

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from mmae_jax import metrics, report
 from mmae_jax.report.display import display_bands, limits, to_image
 from mmae_jax.report.reconstruction import MASKED, MISSING
+from mmae_jax.tasks import TASKS
 
 CLASSES = ("Abies", "Fagus", "Larix", "Pseudotsuga with a long name")
 
@@ -38,7 +39,7 @@ def images() -> report.Reconstruction:
 
 
 @pytest.fixture
-def multilabel() -> metrics.Scores:
+def multilabel() -> metrics.ClassScores:
     generator = np.random.default_rng(0)
     targets = generator.integers(0, 2, (50, 4))
     targets[:, 2] = 0
@@ -47,11 +48,11 @@ def multilabel() -> metrics.Scores:
     )
 
 
-def segment(num_classes: int) -> metrics.Scores:
+def segment(num_classes: int) -> metrics.ClassScores:
     generator = np.random.default_rng(0)
     confusion = generator.integers(0, 10, (num_classes, num_classes)) + 90 * np.eye(num_classes, dtype=int)
     confusion[1] = 0
-    return metrics.scores_from_confusion(confusion, "segment")
+    return metrics.scores_from_confusion(confusion, TASKS["segment"].metrics)
 
 
 def texts(figure: Figure) -> list[str]:

@@ -34,7 +34,7 @@ def blocks(record: Record, contract: Dataset) -> Blocks:
     rasters: list[Path] = [
         (name, part) for name in contract.modalities for part in ("pixels", "mask") if part in record[name]
     ]
-    rasters += {(target.field,) for target in contract.targets.values() if target.kind == "segment"}
+    rasters += {(target.field,) for target in contract.targets.values() if target.is_raster}
     own: dict[Path, np.ndarray] = {("transform",): _transforms(record["transform"], contract)}
     if contract.blocks > 1:
         for path in rasters:

@@ -46,7 +46,7 @@ def features(contract: Dataset, target_fields: Mapping[str, Field]) -> tfds.feat
     fields |= {
         name: _modality(modality, contract.stored_side(modality)) for name, modality in contract.modalities.items()
     }
-    rasters = {target.field: target for target in contract.targets.values() if target.kind == "segment"}
+    rasters = {target.field: target for target in contract.targets.values() if target.is_raster}
     for name, (shape, dtype) in target_fields.items():
         fields[name] = _tensor((contract.stored_side(rasters[name]),) * 2 if name in rasters else shape, dtype)
     return tfds.features.FeaturesDict(fields)

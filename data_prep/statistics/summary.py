@@ -11,6 +11,7 @@ import numpy as np
 from data_prep.statistics.collect import Collected
 from data_prep.statistics.moments import Bins
 from data_prep.statistics.sums import MaskSums, ModalitySums
+from mmae_jax import tasks
 from mmae_jax.spec import Modality, Target
 
 Plain = dict[str, Any]
@@ -108,18 +109,13 @@ def _masks(sums: MaskSums) -> Plain:
     return {"channels": channels, "clear_dates": sums.clear_dates / sums.dates if sums.dates else None}
 
 
-def _target(target: Target, found: Counter[int], tiles: int) -> Plain:
+def _target(target: Target, found: Counter[Any], tiles: int) -> Plain:
     """`classes` in index order; `ignored` has the stored values that losses and metrics leave out."""
-    segment = target.kind == "segment"
-    left_out = {value: number for value, number in sorted(found.items()) if _is_left_out(target, value)}
+    classes, ignored = tasks.of(target).named(target, found)
     return {
         "kind": target.kind,
-        "counted": "pixels" if segment else "tiles",
-        "total": sum(found.values()) if segment else tiles,
-        "classes": {name: 0 if index in left_out else found.get(index, 0) for index, name in enumerate(target.classes)},
-        "ignored": {str(value): number for value, number in left_out.items()},
+        "counted": "pixels" if target.is_raster else "tiles",
+        "total": sum(found.values()) if target.is_raster else tiles,
+        "classes": classes,
+        "ignored": ignored,
     }
-
-
-def _is_left_out(target: Target, value: int) -> bool:
-    return value == target.missing_value or value in target.ignored or not 0 <= value < target.num_classes

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from data_prep.statistics.moments import Bins, Comoments, Moments
+from mmae_jax import tasks
 from mmae_jax.data.crops import cut
 from mmae_jax.data.dates import missing_values
 from mmae_jax.data.records import Record
-from mmae_jax.spec import Dataset, Modality, Target
+from mmae_jax.spec import Dataset, Modality
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,33 +140,13 @@ def _month(date: np.ndarray) -> str:
     return f"{datetime.date(year, 1, 1) + datetime.timedelta(days=day - 1):%Y-%m}"
 
 
-def count_classes(target: Target, fields: Sequence[np.ndarray]) -> Counter[int]:
-    """Returns class value → pixels (segment) or tiles (else) of one tile; for multilabel, of each class present.
-
-    Args:
-      target: what the contract says of the target.
-      fields: the stored field of each block of the tile.
-    """
-    if target.kind == "segment" or target.pixel_values is not None:
-        found: Counter[int] = Counter()
-        for field in fields:
-            values, counts = np.unique(field, return_counts=True)
-            found.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        if target.pixel_values is None:
-            return found
-        return Counter(index for index, value in enumerate(target.pixel_values) if value in found)
-    if target.kind == "classif":
-        return Counter([int(fields[0])])
-    return Counter(np.flatnonzero(np.asarray(fields[0]) > target.threshold).tolist())
-
-
 @dataclasses.dataclass(frozen=True)
 class TileSums(Sums):
     """Of whole tiles: how many, their modalities, the classes of their targets."""
 
     tiles: int
     modalities: dict[str, ModalitySums]
-    targets: dict[str, Counter[int]]
+    targets: dict[str, Counter[Any]]
 
     @classmethod
     def of(cls, dataset: Dataset, blocks: Sequence[Record], bins: Mapping[str, Bins]) -> TileSums:
@@ -182,7 +163,7 @@ class TileSums(Sums):
                 for name, chosen in bins.items()
             },
             {
-                name: count_classes(target, [block[target.field] for block in blocks])
+                name: tasks.of(target).tally(target, [block[target.field] for block in blocks])
                 for name, target in dataset.targets.items()
                 if target.field in blocks[0]
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from mmae_jax import spec
+from mmae_jax import spec, tasks
 from mmae_jax.data.batch import Batch
 
 
@@ -28,7 +28,7 @@ def abstract_batch(experiment: spec.Experiment, batch_size: int) -> Batch:
             batch["base"][name] = leaf("float32")
     for name in experiment.targets:
         target = experiment.dataset.targets[name]
-        side = (target.size or 0) // grid * cells
-        shape = {"multilabel": (target.num_classes,), "classif": (), "segment": (side, side)}[target.kind]
-        batch["targets"][name] = leaf(target.dtype if target.kind == "segment" else "int32", *shape)
+        sides = () if target.size is None else (target.size // grid * cells,) * 2
+        task = tasks.of(target)
+        batch["targets"][name] = leaf(task.dtype(target), *sides, *task.shape(target))
     return batch

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-from mmae_jax import spec
+from mmae_jax import spec, tasks
 from mmae_jax.contract.codec import Codec
 from mmae_jax.contract.codec import Record as Record
 
@@ -132,9 +132,8 @@ def _check(record: Record, dataset: spec.Dataset, fields: Mapping[str, Any]) -> 
     for target in dataset.targets.values():
         if target.field in fields and target.pixel_values is None:
             found = np.shape(record[target.field])
-            shape: tuple[int, ...] = (target.num_classes,) if target.kind == "multilabel" else ()
-            if target.kind == "segment":
-                shape = (dataset.stored_side(target),) * 2
+            sides: tuple[int, ...] = (dataset.stored_side(target),) * 2 if target.is_raster else ()
+            shape = sides + tasks.of(target).shape(target)
             if found != shape:
                 raise DataError(f"{target.field}: expected shape {shape}, found {found}")
 

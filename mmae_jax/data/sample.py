@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmae_jax import spec
+from mmae_jax import spec, tasks
 from mmae_jax.data import augment, crops, dates
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.records import Record
@@ -96,13 +96,6 @@ def _select_bands(pixels: np.ndarray, stored: tuple[str, ...], wanted: tuple[str
 
 
 def _target(target: spec.Target, record: Record, draws: _Draws) -> np.ndarray:
-    """Returns classes: int32 `[classes]` (multilabel) or `[]` (classif), stored dtype `[h, w]` (segment)."""
-    stored = np.asarray(record[target.field])
-    if target.pixel_values is not None:
-        return np.isin(target.pixel_values, stored).astype(np.int32)
-    if target.kind == "multilabel":
-        present = np.where(np.isnan(stored), target.missing_value, stored > target.threshold)
-        return present.astype(np.int32)
-    if target.kind == "classif":
-        return stored.astype(np.int32)
-    return augment.apply_flips(stored, draws.flips)
+    """Returns the target in the dtype and shape of its task, `[h, w]` first where each pixel has one."""
+    found = tasks.of(target).from_stored(target, np.asarray(record[target.field]))
+    return augment.apply_flips(found, draws.flips) if target.is_raster else found

@@ -61,13 +61,13 @@ class Tile:
                     if part in record[name]:
                         stored = [[block[name][part] for block in row] for row in parts]
                         record[name][part] = self._cut(f"{name}.{part}", stored, inside, cells, modality)
-        for target in self._segmented(record):
+        for target in self._target_rasters(record):
             stored = [[block[target.field] for block in row] for row in parts]
             record[target.field] = self._cut(target.field, stored, inside, cells, target)
         return record
 
-    def _segmented(self, record: Record) -> Iterator[spec.Target]:
-        fields = {target.field: target for target in self.dataset.targets.values() if target.kind == "segment"}
+    def _target_rasters(self, record: Record) -> Iterator[spec.Target]:
+        fields = {target.field: target for target in self.dataset.targets.values() if target.is_raster}
         return (target for field, target in fields.items() if field in record)
 
     def _cut(

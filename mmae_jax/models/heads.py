@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmae_jax import tasks
 from mmae_jax.models.layers import LayerNorm, Linear
 from mmae_jax.models.resize import resize
 from mmae_jax.spec import Experiment
@@ -55,24 +56,24 @@ class Head(nnx.Module):
         return self.linear(self.pool(tokens, valid)).astype(jnp.float32)
 
 
-def pixel_logits(head: Head, tokens: jax.Array, valid: jax.Array, num_classes: int) -> jax.Array:
-    """Predicts the classes of pixels.
+def pixel_logits(head: Head, tokens: jax.Array, valid: jax.Array, outputs: int) -> jax.Array:
+    """Predicts numbers for pixels, such as the logits of their classes.
 
     Args:
-      head: maps to `patch² · classes`, ordered `(row in patch, column in patch, class)`.
+      head: maps to `patch² · outputs`, ordered `(row in patch, column in patch, output)`.
       tokens: `[B, D, L, E]`, all dates of all modalities on one grid.
       valid: bool `[B, D]`.
-      num_classes: classes of the target.
+      outputs: numbers predicted for a pixel.
 
     Returns:
-      float32 logits `[B, H, W, classes]`.
+      float32 `[B, H, W, outputs]`.
     """
     batch, dates, length, width = tokens.shape
     columns = tokens.transpose(0, 2, 1, 3).reshape(batch * length, dates, width)
     logits = head(columns, jnp.repeat(valid, length, axis=0))
-    grid, patch = round(length**0.5), round((logits.shape[-1] / num_classes) ** 0.5)
-    logits = logits.reshape(batch, grid, grid, patch, patch, num_classes)
-    return logits.transpose(0, 1, 3, 2, 4, 5).reshape(batch, grid * patch, grid * patch, num_classes)
+    grid, patch = round(length**0.5), round((logits.shape[-1] / outputs) ** 0.5)
+    logits = logits.reshape(batch, grid, grid, patch, patch, outputs)
+    return logits.transpose(0, 1, 3, 2, 4, 5).reshape(batch, grid * patch, grid * patch, outputs)
 
 
 def on_grid(tokens: jax.Array, grid: int) -> jax.Array:
@@ -85,9 +86,9 @@ def on_grid(tokens: jax.Array, grid: int) -> jax.Array:
 def head_outputs(experiment: Experiment, name: str) -> int:
     """Returns how many numbers the head of a target predicts: per tile, or per patch of the reference grid."""
     target = experiment.dataset.targets[name]
-    if target.kind != "segment":
-        return target.num_classes
-    assert target.size is not None, "checked with the configuration"
+    outputs = tasks.of(target).outputs(target)
+    if target.size is None:
+        return outputs
     assert experiment.model.ref_input is not None, "checked with the configuration"
     pixels = target.size * experiment.crop_cells // experiment.dataset.size_gcd
-    return (pixels // experiment.inputs[experiment.model.ref_input].grid) ** 2 * target.num_classes
+    return (pixels // experiment.inputs[experiment.model.ref_input].grid) ** 2 * outputs

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmae_jax import tasks
 from mmae_jax.models.encoder import Arrays, new_encoder
 from mmae_jax.models.heads import Head, head_outputs, on_grid, pixel_logits
 from mmae_jax.models.samples import Samples
@@ -40,7 +41,8 @@ class Model(nnx.Module):
           train_encoder: whether gradients flow into the encoder (finetune) or stop at the heads (probe).
 
         Returns:
-          target → float32 logits, `[B, classes]`, or `[B, H, W, classes]` for segmentation.
+          target → float32 `[B, outputs]`, or `[B, H, W, outputs]` where each pixel has a target; the outputs are those
+          of its task, such as the logits of classes.
         """
         features = self.encoder.features(samples)
         if not train_encoder:
@@ -49,7 +51,7 @@ class Model(nnx.Module):
         targets = self.experiment.dataset.targets
         return {
             name: self._pixel_logits(name, features, available)
-            if targets[name].kind == "segment"
+            if targets[name].is_raster
             else head(_flat(features), _flat(available))
             for name, head in self.heads.items()
         }
@@ -60,8 +62,8 @@ class Model(nnx.Module):
         grid = self.experiment.inputs[ref_input].grid
         tokens = jnp.concatenate([on_grid(array, grid) for array in features.values()], axis=1)
         valid = jnp.concatenate([available[name][:, :, 0] for name in features], axis=1)
-        num_classes = self.experiment.dataset.targets[target].num_classes
-        return pixel_logits(self.heads[target], tokens, valid, num_classes)
+        contract = self.experiment.dataset.targets[target]
+        return pixel_logits(self.heads[target], tokens, valid, tasks.of(contract).outputs(contract))
 
 
 def _flat(arrays: Arrays) -> jax.Array:

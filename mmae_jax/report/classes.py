@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from mmae_jax.metrics import Scores
+from mmae_jax.metrics import ClassScores
 from mmae_jax.report.style import (
     BLUE,
     ORANGE,
@@ -24,7 +24,7 @@ from mmae_jax.report.style import (
 NUMBERED_CLASSES = 20
 
 
-def class_scores(title: str, scores: Scores, classes: Sequence[str], metric: str) -> Figure:
+def class_scores(title: str, scores: ClassScores, classes: Sequence[str], metric: str) -> Figure:
     """Draws one bar per class, best first, with the number of samples or pixels of the class.
 
     Args:
@@ -54,7 +54,7 @@ def class_scores(title: str, scores: Scores, classes: Sequence[str], metric: str
     return figure
 
 
-def confusion(title: str, scores: Scores, classes: Sequence[str]) -> Figure:
+def confusion(title: str, scores: ClassScores, classes: Sequence[str]) -> Figure:
     """Draws which classes are taken for which: a matrix in percent of each true class, or found and missed samples.
 
     Multilabel classes do not exclude each other; for them, each class has a bar of the samples where it is true or
@@ -69,7 +69,7 @@ def confusion(title: str, scores: Scores, classes: Sequence[str]) -> Figure:
     return draw(title, scores, list(classes))
 
 
-def _matrix(title: str, scores: Scores, classes: list[str]) -> Figure:
+def _matrix(title: str, scores: ClassScores, classes: list[str]) -> Figure:
     count = len(classes)
     share = 100 * scores.confusion / np.maximum(scores.support, 1)[:, None]
     numbered = count <= NUMBERED_CLASSES
@@ -96,7 +96,7 @@ def _matrix(title: str, scores: Scores, classes: list[str]) -> Figure:
     return figure
 
 
-def _found_and_missed(title: str, scores: Scores, classes: list[str]) -> Figure:
+def _found_and_missed(title: str, scores: ClassScores, classes: list[str]) -> Figure:
     parts = {
         "found": (scores.confusion[:, 1, 1], BLUE),
         "missed": (scores.confusion[:, 1, 0], ORANGE),

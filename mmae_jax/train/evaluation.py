@@ -14,7 +14,8 @@ from mmae_jax import parallel
 from mmae_jax.data.pipeline import eval_batches
 from mmae_jax.data.shards import Shards
 from mmae_jax.losses import Total
-from mmae_jax.metrics import Accumulator, Scores
+from mmae_jax.metrics import Scores
+from mmae_jax.tasks.accumulator import Accumulator
 from mmae_jax.train.state import Program, TrainState
 from mmae_jax.train.step import evaluate_step, total_loss
 

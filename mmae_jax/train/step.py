@@ -11,15 +11,17 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from mmae_jax import losses, metrics, parallel
+from mmae_jax import losses, parallel
 from mmae_jax.data.batch import Batch
 from mmae_jax.losses import Total
+from mmae_jax.metrics import Summary
 from mmae_jax.models.masking import SequenceMask, draw_masks
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.model import Model
 from mmae_jax.models.params import abstract_model, merge
 from mmae_jax.models.samples import Samples, samples_from_batch
 from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.tasks.accumulator import summarise
 from mmae_jax.train.optimizer import ema_momentum, learning_rate
 from mmae_jax.train.state import Program, TrainState, averaged_params, split_trained
 
@@ -61,7 +63,9 @@ def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dic
         patches, masked = reconstruct(model, samples, key)
         return losses.reconstruction_errors(patches, samples, masked, batch["weight"], experiment), {}
     logits = model.predict(samples, train_encoder=phase == "finetune")
-    return losses.prediction_errors(logits, batch["targets"], batch["weight"], experiment.dataset), logits
+    return losses.prediction_errors(
+        logits, batch["targets"], batch["weight"], experiment.dataset, experiment.loss
+    ), logits
 
 
 def _padding(samples: Samples, experiment: Experiment) -> jax.Array:
@@ -125,7 +129,7 @@ def update_ema(program: Program, state: TrainState) -> TrainState:
 @functools.partial(jax.jit, static_argnames="program")
 def evaluate_step(
     program: Program, state: TrainState, batch: Batch, index: jax.Array
-) -> tuple[dict[str, Total], dict[str, metrics.Summary]]:
+) -> tuple[dict[str, Total], dict[str, Summary]]:
     """Evaluates one batch.
 
     Args:
@@ -143,7 +147,7 @@ def evaluate_step(
     with _precision(experiment):
         errors, logits = _errors(model, batch, _key(experiment, "evaluate/mask", index), phase)
     summaries = {
-        name: metrics.summarise(experiment.dataset.targets[name], predicted, batch["targets"][name], batch["weight"])
+        name: summarise(experiment.dataset.targets[name], predicted, batch["targets"][name], batch["weight"])
         for name, predicted in logits.items()
     }
     return errors, summaries

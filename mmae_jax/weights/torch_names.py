@@ -135,9 +135,9 @@ def _head_weights(experiment: Experiment, name: str) -> Iterator[Weight]:
         yield from _norm(f"{torch}.reduce.norm", (*pool, "norm"), width)
         yield from _norm(f"{torch}.reduce.norm_fc", (*pool, "norm_out"), width)
         yield Weight(f"{torch}.reduce.to_kv.weight", (2 * width, width), (*pool, "to_kv", "kernel"), kind="matrix")
-    segment = experiment.dataset.targets[name].kind == "segment"
-    linear = f"{torch}.conv" if segment else f"{torch}.linear"
-    yield from _linear(linear, (*path, "linear"), width, head_outputs(experiment, name), conv=segment)
+    raster = experiment.dataset.targets[name].is_raster
+    linear = f"{torch}.conv" if raster else f"{torch}.linear"
+    yield from _linear(linear, (*path, "linear"), width, head_outputs(experiment, name), conv=raster)
 
 
 def to_state_dict(params: Mapping[Path, np.ndarray], experiment: Experiment) -> dict[str, np.ndarray]:

@@ -86,8 +86,7 @@ def source(folder: Folder) -> Source:
     fields: dict[str, Field] = {}
     for each in folder.targets.values():
         target = each.target
-        if target.kind == "segment":
-            assert target.size is not None, "checked"
+        if target.size is not None:
             fields[target.field] = ((target.size, target.size), target.dtype)
         else:
             fields[target.field] = ((target.num_classes,), "float32") if target.kind == "multilabel" else ((), "int32")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from mmae_jax import losses, parallel, report
+from mmae_jax import losses, parallel, report, tasks
 from mmae_jax.data.pipeline import eval_batches
 from mmae_jax.data.shards import Shards
 from mmae_jax.models.patches import from_patches, mask_per_band
@@ -35,7 +35,7 @@ def write_reconstructions(
         outputs = reconstruct_step(program, state, parallel.to_devices(next(batches), mesh))
     samples, patches, masked = jax.tree.map(lambda array: array[:1], parallel.to_hosts(outputs, mesh))
     for name, modality in experiment.inputs.items():
-        normalised = experiment.loss.endswith("_norm")
+        normalised = losses.LOSSES[experiment.loss].normalised
         target = losses.reconstruction_target(samples.pixels[name], modality, normalised=normalised)
         per_band = mask_per_band(masked[name], modality)[:, :, :, None]
         spread = np.broadcast_to(per_band, patches[name].shape)
@@ -55,8 +55,8 @@ def write_reconstructions(
 
 
 def write_scores(experiment: Experiment, phase: str, evaluation: Evaluation, folder: epath.Path) -> None:
-    """Draws scores per class and the confusion of every target."""
+    """Draws the scores of every target as its task shows them."""
     for name, scores in evaluation.scores.items():
-        classes, title = experiment.dataset.targets[name].classes, f"{name}, {phase}"
-        report.save_png(report.class_scores(title, scores, classes, "f1"), folder / f"{name}_classes.png")
-        report.save_png(report.confusion(title, scores, classes), folder / f"{name}_confusion.png")
+        target = experiment.dataset.targets[name]
+        for shows, figure in tasks.of(target).figures(f"{name}, {phase}", target, scores).items():
+            report.save_png(figure, folder / f"{name}_{shows}.png")

@@ -15,8 +15,9 @@ from data_prep.statistics import collect, summarise, write_statistics
 from data_prep.statistics.bins import adapted_bins, fixed_bins
 from data_prep.statistics.figures import figures
 from data_prep.statistics.moments import Comoments, Moments
-from data_prep.statistics.sums import ModalitySums, count_classes
-from mmae_jax import spec
+from data_prep.statistics.sums import ModalitySums
+from mmae_jax import spec, tasks
+from mmae_jax.tasks import TASKS
 from tests.data_prep.conftest import records
 
 SPLITS = ("train", "val", "test")
@@ -200,11 +201,11 @@ def test_a_missing_modality_is_counted_and_drawn():
 
 def test_pixels_of_each_class_are_counted_with_those_left_out():
     target = spec.Target("segment", ("water", "wood"), "cover", missing_value=255, ignored=(7,), size=4)
-    found = count_classes(target, [np.array([[0, 1], [1, 255]]), np.array([[7, 7], [1, 1]])])
+    found = tasks.of(target).tally(target, [np.array([[0, 1], [1, 255]]), np.array([[7, 7], [1, 1]])])
     assert found == Counter({1: 4, 7: 2, 0: 1, 255: 1})
     presence = dataclasses.replace(target, kind="multilabel", pixel_values=(1, 3))
-    assert count_classes(presence, [np.array([[0, 1]])]) == Counter({0: 1})
-    assert count_classes(dataclasses.replace(target, kind="classif"), [np.int32(1)]) == Counter({1: 1})
+    assert tasks.of(presence).tally(presence, [np.array([[0, 1]])]) == Counter({0: 1})
+    assert TASKS["classif"].tally(target, [np.int32(1)]) == Counter({1: 1})
 
 
 def test_a_modality_without_values_has_figures():

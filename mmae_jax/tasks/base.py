@@ -1,0 +1,126 @@
+"""What the program asks of a kind of target."""
+
+from __future__ import annotations
+
+import abc
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mmae_jax.metrics import Scores, Summary
+from mmae_jax.spec import Dataset, SpecError, Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Penalty = Callable[[jax.Array], jax.Array]
+"""What a difference of numbers costs, elementwise."""
+
+
+class Task(abc.ABC):
+    """A kind of target; `B` samples, each with one place (its tile) or one for each of its `h × w` pixels."""
+
+    metrics: ClassVar[tuple[str, ...]]
+    """Names of the overall scores."""
+    per_tile: ClassVar[bool] = False
+    """Whether a target may have one value for a tile (then it has no `size`)."""
+    per_pixel: ClassVar[bool] = False
+    """Whether a target may have one value for each pixel (then it has a `size`)."""
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """The scores by which the best epoch can be chosen: those of which more is better."""
+        return self.metrics
+
+    def check(self, name: str, target: Target, dataset: Dataset) -> None:
+        """Raises a `SpecError` where the contract of the target called `name` contradicts itself or the dataset."""
+        field = f"dataset.targets.{name}"
+        if target.size is None and not self.per_tile:
+            raise SpecError(f"{field}.size: expected the pixels per side of a {target.kind} target, found None")
+        if target.size is not None and not self.per_pixel:
+            raise SpecError(f"{field}.size: expected None of a {target.kind} target, found {target.size}")
+        if target.pixel_values is not None:
+            self.check_pixel_values(field, target, dataset)
+
+    def check_pixel_values(self, field: str, target: Target, dataset: Dataset) -> None:
+        """Raises a `SpecError` where `pixel_values` cannot be used."""
+        raise SpecError(
+            f"{field}.pixel_values: expected one value for each of the {target.num_classes} classes "
+            f"of a multilabel target, found {len(target.pixel_values or ())} of a {target.kind} target"
+        )
+
+    @abc.abstractmethod
+    def outputs(self, target: Target) -> int:
+        """Returns how many numbers are predicted at each place."""
+
+    def shape(self, target: Target) -> tuple[int, ...]:
+        """Returns the shape of the target's value at one place."""
+        return ()
+
+    def dtype(self, target: Target) -> str:
+        """Returns the dtype of the target in a batch."""
+        return target.dtype if target.is_raster else "int32"
+
+    @abc.abstractmethod
+    def from_stored(self, target: Target, stored: np.ndarray) -> np.ndarray:
+        """Returns the target of a sample from its record field, cut to the crop."""
+
+    @abc.abstractmethod
+    def present(self, target: Target, targets: jax.Array) -> jax.Array:
+        """Returns which places have a target: bool `[B]` or `[B, h, w]`."""
+
+    def counted(self, target: Target, targets: jax.Array, weight: jax.Array) -> jax.Array:
+        """Returns which places count, bool `[B]` or `[B, h, w]`: those that have a target in samples of weight > 0."""
+        present = self.present(target, targets)
+        return present & (weight.reshape(-1, *(1,) * (present.ndim - 1)) > 0)
+
+    @abc.abstractmethod
+    def error(self, predicted: jax.Array, targets: jax.Array, counted: jax.Array, penalty: Penalty) -> jax.Array:
+        """Returns the training error of each place; anything finite where it is not `counted`.
+
+        Args:
+          predicted: float `[B, outputs]` or `[B, h, w, outputs]`.
+          targets: as in a batch.
+          counted: of `counted`.
+          penalty: the experiment's, for kinds that predict numbers.
+        """
+
+    @abc.abstractmethod
+    def summarise(self, target: Target, predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> Summary:
+        """Returns what the scores of a batch need; usable inside jit. Arguments as those of `error`."""
+
+    @abc.abstractmethod
+    def joined(self, target: Target, summaries: Sequence[Summary]) -> Summary:
+        """Returns, on the host, the summary of all samples that some summaries hold; of none, too."""
+
+    @abc.abstractmethod
+    def scores(self, summary: Summary) -> Scores:
+        """Returns the scores of a summary of `joined`; NaN where nothing was counted."""
+
+    @abc.abstractmethod
+    def figures(self, title: str, target: Target, scores: Scores) -> Mapping[str, Figure]:
+        """Draws scores: name of the figure → figure. Drawing is imported here: readers of records do without it."""
+
+    @abc.abstractmethod
+    def tally(self, target: Target, fields: Sequence[np.ndarray]) -> Counter[Any]:
+        """Counts values of one tile, whose blocks have `fields`: of pixels where it is a raster, else of the tile."""
+
+    def named(self, target: Target, tally: Counter[Any]) -> tuple[dict[str, int], dict[str, int]]:
+        """Returns the counts of a `tally` by name: of classes in index order, and of what losses and scores exclude."""
+        excluded = {target.missing_value, *target.ignored}
+        left_out = {
+            value: number
+            for value, number in sorted(tally.items())
+            if value in excluded or not 0 <= value < target.num_classes
+        }
+        classes = {name: 0 if index in left_out else tally.get(index, 0) for index, name in enumerate(target.classes)}
+        return classes, {str(value): number for value, number in left_out.items()}
+
+
+def has_class(target: Target, targets: jax.Array) -> jax.Array:
+    """Returns where class values are neither `missing_value` nor `ignored`, bool of the shape of `targets`."""
+    return ~jnp.isin(targets.astype(jnp.int32), jnp.asarray((target.missing_value, *target.ignored)))
