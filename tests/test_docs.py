@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from data_prep.datasets import registry
-from mmae_jax.config import METRICS
+from mmae_jax.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -139,6 +139,6 @@ def test_the_tables_name_all_datasets_configs_and_scores():
         found = {option for row in named for option in re.findall(r"--\w+", f"{row[1]} {row[2]}")}
         assert found == {option for action in parser._actions for option in action.option_strings}
     evaluation = (ROOT / "docs" / "evaluation.md").read_text()
-    for kind, metrics in METRICS.items():
+    for kind, task in TASKS.items():
         row = next(line for line in evaluation.splitlines() if line.startswith(f"| `{kind}`"))
-        assert all(f"`{metric}`" in row for metric in metrics)
+        assert all(f"`{metric}`" in row for metric in task.metrics)
