@@ -24,7 +24,7 @@ def kept_programs(experiment: Experiment, workdir: epath.PathLike) -> Iterator[N
     `JAX_COMPILATION_CACHE_DIR`), else `compilation_cache` in `workdir`. Of several processes the first one writes, the
     others read. Without a folder that can be written, programs are compiled as if there were no cache.
     """
-    if experiment.compilation_cache is None and jax.config.jax_compilation_cache_dir:
+    if experiment.compilation_cache is None and jax.config.values["jax_compilation_cache_dir"]:
         yield
         return
     folder = experiment.compilation_cache or str(epath.Path(workdir) / FOLDER)
