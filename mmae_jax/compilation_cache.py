@@ -13,6 +13,8 @@ from jax.experimental.compilation_cache import compilation_cache
 from mmae_jax.spec import Experiment
 
 FOLDER = "compilation_cache"
+TOLD = "jax_compilation_cache_dir"
+"""The setting of JAX that names the folder."""
 PROBE = ".writable"
 
 
@@ -32,7 +34,7 @@ def kept_programs(experiment: Experiment, workdir: epath.PathLike) -> Iterator[N
         yield
         return
     settings: dict[str, object] = {
-        "jax_compilation_cache_dir": folder,
+        TOLD: folder,
         # A start compiles some hundred programs that take less than JAX's default of a second, many seconds in all.
         "jax_persistent_cache_min_compile_time_secs": 0.0,
     }
