@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmae_jax import tasks
+from mmae_jax.models.draws import normal_param
 from mmae_jax.models.layers import LayerNorm, Linear
 from mmae_jax.models.resize import resize
 from mmae_jax.spec import Experiment
@@ -19,7 +20,7 @@ class AttentivePooling(nnx.Module):
 
     def __init__(self, width: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.norm = LayerNorm(width)
-        self.query = nnx.Param(jax.random.normal(rngs.params(), (width,)))
+        self.query = normal_param(rngs, (width,))
         self.to_kv = Linear(width, 2 * width, bias=False, dtype=dtype, rngs=rngs)
         self.norm_out = LayerNorm(width)
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from mmae_jax import parallel
+from mmae_jax.models.draws import uniform_param
 from mmae_jax.models.products import product, shifted
 
 EPSILON = 1e-5
-
-
-def uniform_param(rngs: nnx.Rngs, shape: tuple[int, ...], fan_in: int) -> nnx.Param[jax.Array]:
-    """Returns a float32 parameter drawn from U(±1/√fan_in), PyTorch's default for linear and convolution layers."""
-    bound = 1 / math.sqrt(fan_in)
-    return nnx.Param(jax.random.uniform(rngs.params(), shape, jnp.float32, -bound, bound))
 
 
 class Linear(nnx.Module):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from mmae_jax.models.draws import normal_param
 from mmae_jax.models.encodings import common_grid, date_encoding, position_encoding
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.layers import Linear
@@ -48,7 +49,7 @@ class MMAE(nnx.Module):
             self.embed_to_rec[name] = PixelProjection(model_input, sizes.decoder_dim, dtype=dtype, rngs=rngs)
         self.mask_token = nnx.Dict(
             {
-                name: nnx.Param(jax.random.normal(rngs.params(), (len(model_input.bands), sizes.decoder_dim)))
+                name: normal_param(rngs, (len(model_input.bands), sizes.decoder_dim))
                 for name, model_input in experiment.inputs.items()
             }
         )

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from mmae_jax.models.draws import Draw, Recording
 from mmae_jax.models.model import Model
 from mmae_jax.spec import Experiment
 
@@ -18,6 +19,28 @@ Path = tuple[Any, ...]
 def abstract_model(experiment: Experiment) -> tuple[nnx.GraphDef[Model], nnx.State]:
     """Returns the structure of an experiment's model, and its parameters as shapes and dtypes; computes nothing."""
     return _split(nnx.eval_shape(lambda: Model(experiment, rngs=nnx.Rngs(0))))
+
+
+def random_leaves(experiment: Experiment) -> dict[Path, tuple[int, Draw]]:
+    """Returns, by path, how each random parameter is drawn, and the number of its key; computes nothing."""
+    found: dict[Path, tuple[int, Draw]] = {}
+
+    def make() -> None:
+        rngs = Recording()
+        params = by_path(_split(Model(experiment, rngs=rngs))[1])
+        number = {id(array): index for index, array in enumerate(rngs.arrays)}
+        order = {path: number[id(array)] for path, array in params.items() if id(array) in number}
+        found.update({path: (index, rngs.draws[index]) for path, index in order.items()})
+
+    jax.eval_shape(make)
+    return found
+
+
+def constant_leaves(experiment: Experiment) -> dict[Path, jax.Array]:
+    """Returns, by path, the parameters that are not random; to be traced as `init_params`."""
+    random = random_leaves(experiment)
+    params = by_path(_split(Model(experiment, rngs=Recording()))[1])
+    return {path: array for path, array in params.items() if path not in random}
 
 
 def init_params(experiment: Experiment, key: jax.Array) -> nnx.State:

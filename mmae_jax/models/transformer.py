@@ -11,7 +11,8 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec
 
 from mmae_jax import parallel
-from mmae_jax.models.layers import LayerNorm, normalise, uniform_param
+from mmae_jax.models.draws import uniform_param
+from mmae_jax.models.layers import LayerNorm, normalise
 from mmae_jax.models.products import product, shifted
 
 PRODUCT = "product"

@@ -16,8 +16,8 @@ from mmae_jax.compilation_cache import kept_programs
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.value_check import check_first_values
 from mmae_jax.spec import PHASES, Experiment
+from mmae_jax.train.drawing import new_params
 from mmae_jax.train.phase import PhaseRun
-from mmae_jax.train.state import new_params
 from mmae_jax.weights.folder import check_same_experiment
 from mmae_jax.weights.result import read_result
 from mmae_jax.weights.source import load_initial, open_weights

@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 
 from mmae_jax import parallel
-from mmae_jax.models.params import abstract_model, init_params
+from mmae_jax.models.params import abstract_model
 from mmae_jax.spec import Experiment
 from mmae_jax.train.optimizer import optimizer
 
@@ -84,17 +84,6 @@ def abstract_state(program: Program, mesh: jax.sharding.Mesh | jax.sharding.Abst
         shapes,
         parallel.shardings(shapes, mesh),
     )
-
-
-def new_params(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
-    """Returns freshly drawn parameters, each made where it stays."""
-    return drawing(experiment, mesh)(jax.random.key(experiment.seed))
-
-
-def drawing(experiment: Experiment, mesh: jax.sharding.Mesh) -> jax.stages.Wrapped:
-    """Returns the jitted function that draws parameters by a key."""
-    shardings = parallel.shardings(abstract_model(experiment)[1], mesh)
-    return jax.jit(functools.partial(init_params, experiment), out_shardings=shardings)
 
 
 def begin_phase(program: Program, params: nnx.State, mesh: jax.sharding.Mesh) -> TrainState:

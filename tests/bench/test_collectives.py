@@ -12,7 +12,8 @@ from mmae_jax.bench.compile.measurement import abstract_arguments
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import draw_masks
 from mmae_jax.models.params import abstract_model
-from mmae_jax.train.state import Program, abstract_state, beginning, drawing, split_trained
+from mmae_jax.train.drawing import drawing
+from mmae_jax.train.state import Program, abstract_state, beginning, split_trained
 from mmae_jax.train.step import train_step
 from tests import experiments
 
@@ -100,11 +101,12 @@ def test_no_device_ever_holds_a_whole_parameter(quick_compilation, what):
     step, mesh = program("pretrain", sizes), parallel.make_mesh(sizes)
     state = abstract_state(step, mesh)
     if what == "new parameters":
-        lowered = drawing(step.experiment, mesh).lower(jax.random.key(0))
+        programs = list(drawing(step.experiment, mesh).values())
     else:
-        lowered = beginning(step, mesh).lower(state.params)
-    module = hlo.parse(lowered.compile().as_text())
-    held = max(array.num_bytes for c in module.computations.values() for i in c.values() for array in i.result)
+        programs = [beginning(step, mesh).lower(state.params)]
+    modules = [hlo.parse(program.compile().as_text()) for program in programs]
+    computations = [each for module in modules for each in module.computations.values()]
+    held = max(array.num_bytes for each in computations for i in each.values() for array in i.result)
     shares = [leaf.sharding.shard_shape(leaf.shape) for leaf in jax.tree.leaves(state)]
     assert held <= 2 * max(4 * math.prod(share) for share in shares)  # drawing takes two random words a number
     assert held <= max(4 * leaf.size for leaf in jax.tree.leaves(state)) / 4

@@ -7,13 +7,13 @@ import pytest
 
 from mmae_jax.models.params import by_path, named
 from mmae_jax.train import phase as phase_module
+from mmae_jax.train.drawing import new_params
 from mmae_jax.train.state import (
     TRAINED,
     Program,
     abstract_state,
     averaged_params,
     begin_phase,
-    new_params,
     split_trained,
 )
 from mmae_jax.train.step import update_ema

@@ -1,0 +1,62 @@
+"""Who may import whom (ARCHITECTURE, rooms), and how large files and folders may be."""
+
+import ast
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(path for room in ("mmae_jax", "data_prep", "configs") for path in (ROOT / room).rglob("*.py"))
+FILES = [*MODULES, *(ROOT / "tests").rglob("*.py")]
+TOO_LONG = ("spec.py",)  # to be divided
+CALLERS = ("train", "weights", "evaluate", "commands")
+
+
+def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Yields the dotted names that a module imports; `top_level` leaves out imports inside functions."""
+    tree = ast.parse(path.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    inside = {id(node) for function in functions for node in ast.walk(function)} if top_level else set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and id(node) not in inside:
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and id(node) not in inside:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize(
+    ("importing", "forbidden"),
+    [
+        *((f"mmae_jax/{room}", tuple(f"mmae_jax.{name}" for name in CALLERS)) for room in ("models", "data")),
+        ("mmae_jax/parallel.py", tuple(f"mmae_jax.{name}" for name in CALLERS)),
+        ("mmae_jax/train", ("mmae_jax.commands",)),
+        ("mmae_jax/train/monitor", ("mmae_jax.train.phase", "mmae_jax.train.loop", "mmae_jax.train.session")),
+        *((f"mmae_jax/{room}", ("data_prep",)) for room in ("models", "data", "train", "weights", "contract")),
+    ],
+)
+def test_rooms_do_not_import_what_uses_them(importing, forbidden):
+    paths = [path for path in MODULES if path.relative_to(ROOT).is_relative_to(importing)]
+    assert paths
+    wrong = [(str(path), name) for path in paths for name in imported(path) if name.startswith(forbidden)]
+    assert not wrong
+
+
+def test_nothing_imports_the_benchmarks():
+    users = [path for path in MODULES if "bench" not in path.parts and path.name not in ("__main__.py", "bench.py")]
+    assert not [(str(path), name) for path in users for name in imported(path, top_level=True) if ".bench" in name]
+
+
+def test_contracts_import_the_specification_alone():
+    contracts = [path for path in MODULES if path.name == "contract.py" and "datasets" in path.parts]
+    allowed = ("mmae_jax.spec", "immutabledict", "dataclasses", "__future__", "data_prep.datasets.")
+    assert not [(str(p), name) for p in contracts for name in imported(p) if not name.startswith(allowed)]
+
+
+def test_files_and_folders_are_small():
+    lines = {path: len(path.read_text().splitlines()) for path in FILES}
+    folders = [path.parent for path in FILES]
+    assert statistics.median(lines.values()) <= 120
+    assert not [str(path) for path in MODULES if lines[path] > 350 and path.name not in TOO_LONG]
+    assert not [str(folder) for folder in set(folders) if folders.count(folder) > 16]
