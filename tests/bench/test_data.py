@@ -61,11 +61,11 @@ def test_longer_series_repeat_dates_only(synthetic_shards):
 
 
 def test_what_cannot_be_measured_is_named(synthetic_shards, tmp_path, capsys):
-    assert main(["bench", "data", f"--shards={synthetic_shards}", "--config=absent.py"]) == 1
+    assert main(["bench", "data", f"--shards={synthetic_shards}", "--config=absent.py"]) == 2
     assert main(["bench", "data", f"--shards={tmp_path}", f"--config={CONFIG}"]) == 1
     assert main(["bench", "data", f"--shards={synthetic_shards}", f"--config={CONFIG}", "--samples=0"]) == 1
     (tmp_path / "empty.py").touch()
-    assert main(["bench", "data", f"--shards={synthetic_shards}", f"--config={tmp_path / 'empty.py'}"]) == 1
+    assert main(["bench", "data", f"--shards={synthetic_shards}", f"--config={tmp_path / 'empty.py'}"]) == 2
     printed = capsys.readouterr().err
     assert "--config: expected a config file, found none at 'absent.py'" in printed
     assert f"{contract.CONTRACT_FILE}: not found" in printed
