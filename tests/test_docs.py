@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+import rasterio
 
+from data_prep import __main__ as data_prep
 from data_prep.datasets import registry
+from data_prep.datasets.folder.description import Folder
+from mmae_jax.commands import command_line as mmae_jax_program
 from mmae_jax.tasks import TASKS
+from tests import runs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,6 +29,16 @@ RUN, NOT_RUN, RUN_ELSEWHERE = "run", "not run", "run elsewhere"
 FENCE = re.compile(
     r"(?:^<!-- (?P<mark>[^:\n]*?)(?:: (?P<note>.*?))? -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
 )
+PLACES = {
+    # Page → word of its commands → fixture that stands for it; other words in capitals are new folders.
+    "README": {"RAW": "synthetic_raw"},
+    "data": {"RAW": "synthetic_raw"},
+    "own_dataset": {"RASTERS": "rasters"},
+    "training": {"SHARDS": "synthetic_shards"},
+    "weights": {"SHARDS": "synthetic_shards", "RUN": "finished_run"},
+    "evaluation": {"RUN": "finished_run"},
+}
+CONFIG = "configs/treesatai_ts.py"
 
 
 class Block(NamedTuple):
@@ -39,6 +57,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
+PAGES_THAT_RUN = sorted({block.page for block in ALL_BLOCKS if block.mark == RUN})
 
 
 def name_of(page: Path) -> str:
@@ -60,6 +79,72 @@ def test_every_block_of_commands_runs_or_says_why_not(block):
 def test_every_fence_is_recognised():
     for page in PAGES:
         assert len(re.findall(r"^```", page.read_text(), re.M)) == 2 * len(list(blocks(page)))
+
+
+@pytest.fixture(scope="session")
+def rasters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three pairs of images as the example of a dataset of one's own describes them."""
+    raw = tmp_path_factory.mktemp("rasters")
+    for tile, (sensor, bands, dtype) in itertools.product(range(3), (("s2", 12, "uint16"), ("s1", 2, "float32"))):
+        file = raw / sensor / f"S2A_MSIL2A_2018010{tile + 1}T100000_{tile}.tif"
+        file.parent.mkdir(exist_ok=True)
+        pixels = np.random.default_rng(tile).integers(1, 2000, (bands, 120, 120)).astype(dtype)
+        place = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6 + 1200 * tile)}
+        with rasterio.open(file, "w", "GTiff", 120, 120, bands, dtype=dtype, **place) as image:
+            image.write(pixels)
+    return raw
+
+
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # how ml_collections 1.1 reads a config file
+@pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=name_of)
+def test_the_commands_of_a_page_run(page, request, tmp_path, monkeypatch, quick_compilation):
+    places = {name: str(request.getfixturevalue(fixture)) for name, fixture in PLACES[page.stem].items()}
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page):
+        if block.mark != RUN:
+            continue
+        if block.language == "python":
+            _run_python(block, places)
+        else:
+            for command in shlex_lines(block.text):
+                _run_command(_at_small_size(command, places, tmp_path))
+
+
+def shlex_lines(text: str) -> Iterator[list[str]]:
+    """Yields the words of each command; a line that ends in a backslash goes on."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if words := shlex.split(line, comments=True):
+            yield words
+
+
+def _at_small_size(words: list[str], places: dict[str, str], folder: Path) -> list[str]:
+    """Puts folders in for words in capitals, and the smallest of models for that of a config."""
+    words = [word.replace(CONFIG, str(runs.CONFIG)) for word in words]
+    return [re.sub(r"(?<==)[A-Z_]+$|^[A-Z_]+$", lambda at: places.get(at[0], str(folder / at[0])), w) for w in words]
+
+
+def _run_python(block: Block, places: dict[str, str]) -> None:
+    text = block.text
+    for name, place in places.items():
+        text = text.replace(f'"{name}/', f'"{place}/')
+    if block.note:
+        Path(block.note).write_text(text)
+    variables: dict[str, object] = {}
+    exec(compile(text, block.page.name, "exec"), variables)
+    if "dataset" in variables:
+        assert isinstance(variables["dataset"], Folder)
+
+
+def _run_command(words: list[str]) -> None:
+    assert words[:2] == ["python", "-m"], words
+    program, *arguments = words[2:]
+    if program == "data_prep":
+        assert data_prep.main(arguments) == 0
+        return
+    assert program == "mmae_jax"
+    with pytest.MonkeyPatch.context() as patch:
+        runs.only_one_device(patch)
+        assert mmae_jax_program.main(arguments) == 0
 
 
 # ------------------------------------------------------------------------------------- links, citations, tables
@@ -91,6 +176,8 @@ def test_the_readme_is_short_and_leads_to_every_page():
 
 CITATION = re.compile(r"docs/(\w+)\.md(?:, (decisions?) (\d+)|((?:,? (?:and )?§[\d.]+(?:–\d+)?)+))?")
 
+WITHOUT_PAGE = re.compile(r"(?<!docs/method\.md )(?<![\d,–] )(?<!and )§\d")
+
 
 def sources() -> Iterator[tuple[str, str]]:
     """Yields name and text of every file of code that git knows."""
@@ -116,6 +203,11 @@ def sections(page: str) -> frozenset[str]:
 def test_citations_in_the_code_resolve():
     wrong = []
     for name, text in sources():
+        wrong += [
+            f"{name}: {line}"
+            for line in text.splitlines()
+            if re.search(r"(?<!docs/method\.md )(?<![\d,–] )(?<!and )§\d", line)
+        ]
         for page, _, decision, numbers in CITATION.findall(text):
             cited = [f"decision {decision}"] if decision else re.findall(r"\d[\d.]*\d|\d", numbers)
             if not (ROOT / "docs" / f"{page}.md").is_file():
