@@ -1,4 +1,4 @@
-"""Objectives (SPEC §7)."""
+"""Objectives (docs/method.md §7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of predictions, as numbers of what was counted (SPEC §8)."""
+"""Scores of predictions, as numbers of what was counted (docs/method.md §8)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What an experiment is: frozen dataclasses, made and checked by `mmae_jax.config`.
 
-`Dataset` (with its `Modality`s and `Target`s) is the sensor contract (SPEC §9): facts about stored data. `Input`,
-`Model`, `Mask`, `Phase` … say how an experiment uses them.
+`Dataset` (with its `Modality`s and `Target`s) is the sensor contract (docs/method.md §9): facts about stored data.
+`Input`, `Model`, `Mask`, `Phase` … say how an experiment uses them.
 
 Defaults and meanings of all fields are stated here and nowhere else: `python -m mmae_jax config FILE` prints what
 stands under `Attributes`, where a unit is in brackets at the end.
@@ -111,7 +111,7 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The sensor contract: written with the shards, carried in config, checkpoint and export (SPEC §9).
+    """The sensor contract: written with the shards, carried in config, checkpoint and export (docs/method.md §9).
 
     Attributes:
       name: the dataset's name.
@@ -137,7 +137,7 @@ class Dataset:
 
     @property
     def size_gcd(self) -> int:
-        """`n` of SPEC §2.1: the number of cells per side on which every raster can be cut."""
+        """`n` of docs/method.md §2.1: the number of cells per side on which every raster can be cut."""
         sizes = [modality.size for modality in self.modalities.values()]
         sizes += [t.size for t in self.targets.values() if t.size is not None]
         return math.gcd(*sizes)
@@ -150,14 +150,14 @@ class Input:
     Several inputs may read one stored modality, e.g. an aerial image at two resolutions.
 
     Attributes:
-      bands: token band groups, each a tuple of contract band names; one group = joint token (SPEC §1).
+      bands: token band groups, each a tuple of contract band names; one group = joint token (docs/method.md §1).
       image_size: side of the image after resizing [pixels].
       patch_size: side of a patch [pixels].
       num_dates: date bins.
       norm_bands: lengths of consecutive runs of bands normalised together in the target; the token groups if None.
       norm_fac: divides the values (after the logarithm).
       log_scale: whether `ln(max(x, 1e-10))` is taken first.
-      rescale_elev: whether the two bands are a pair of elevations (surface, terrain), SPEC §2.5.
+      rescale_elev: whether the two bands are a pair of elevations (surface, terrain), docs/method.md §2.5.
       mask_threshold: a pixel is masked where a mask channel exceeds this; 100 or more switches masks off [%].
       name_group: inputs of one group are encoded together in fusion mode `group`; own name if None.
       name_embed: inputs of one name share patch embedding and pixel projection; own name if None.
@@ -210,7 +210,7 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """Widths and depths (table of SPEC §6).
+    """Widths and depths (table of docs/method.md §6).
 
     Attributes:
       embed_dim: width of the encoder's tokens.
@@ -247,11 +247,11 @@ ARCHITECTURES: Mapping[str, Architecture] = immutabledict(
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """The model: its encoder (of the masked autoencoder, SPEC §3–6) and the heads beside it.
+    """The model: its encoder (of the masked autoencoder, docs/method.md §3–6) and the heads beside it.
 
     Attributes:
       architecture: widths and depths; in a config, also a name: `tiny`, `small`, `base` or `large`.
-      fusion: which tokens meet in one encoder (SPEC §4).
+      fusion: which tokens meet in one encoder (docs/method.md §4).
       inter_depth: how many of the encoder's blocks run jointly over all groups (`mod` and `group` only).
       interpolate: how inputs are resized to `image_size`.
       head: `attentive` or `linear` pooling.
@@ -279,7 +279,7 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Mask:
-    """Masking of the pretraining objective (SPEC §5); a probability of 0 switches a structure off.
+    """Masking of the pretraining objective (docs/method.md §5); a probability of 0 switches a structure off.
 
     Attributes:
       ratio: share of the tokens that is masked.
@@ -300,7 +300,7 @@ class Mask:
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """One training phase (SPEC §8).
+    """One training phase (docs/method.md §8).
 
     Attributes:
       epochs: passes over the training samples [epochs].
@@ -328,13 +328,13 @@ class Phase:
 
     @property
     def peak_lr(self) -> float:
-        """Peak learning rate, SPEC §8."""
+        """Peak learning rate, docs/method.md §8."""
         return self.base_lr * math.sqrt(self.batch_size / 3)
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Where samples come from and how they are drawn (SPEC §2).
+    """Where samples come from and how they are drawn (docs/method.md §2).
 
     Attributes:
       dir: folder of shards.
@@ -456,7 +456,7 @@ class Experiment:
 
     @property
     def crop_cells(self) -> int:
-        """`c` of SPEC §2.1: side of the crop in cells of the common grid."""
+        """`c` of docs/method.md §2.1: side of the crop in cells of the common grid."""
         meters = self.dataset.tile_meters if self.data.crop_meters is None else self.data.crop_meters
         cells = self.dataset.size_gcd * meters / self.dataset.tile_meters
         if abs(cells - round(cells)) > 1e-9 or not 0 < round(cells) <= self.dataset.size_gcd:

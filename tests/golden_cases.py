@@ -1,4 +1,4 @@
-"""The reference's numbers as experiments, batches and parameters of ours (SPEC §11)."""
+"""The reference's numbers as experiments, batches and parameters of ours (docs/method.md §11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses against a slow reading of SPEC §7."""
+"""Losses against a slow reading of docs/method.md §7."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The sensor contract on disk: `sensor_contract.json` beside the shards (SPEC §9)."""
+"""The sensor contract on disk: `sensor_contract.json` beside the shards (docs/method.md §9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a tile to a sample: crop, dates, augmentation, targets (SPEC §2)."""
+"""From a tile to a sample: crop, dates, augmentation, targets (docs/method.md §2)."""
 
 from __future__ import annotations
 

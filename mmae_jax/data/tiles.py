@@ -1,4 +1,4 @@
-"""Tiles of one record or of blocks; a crop reads only the records it touches (ARCHITECTURE, decision 11)."""
+"""Tiles of one record or of blocks; a crop reads only the records it touches (docs/design.md, decision 11)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Tile:
         """Returns the tile's record with every raster cut to a square.
 
         Args:
-          start: first row and column, in cells of the common grid (SPEC §2.1).
+          start: first row and column, in cells of the common grid (docs/method.md §2.1).
           cells: side of the square.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Prediction heads (SPEC §8)."""
+"""Prediction heads (docs/method.md §8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers with PyTorch's defaults: initialisation, epsilons, float32 statistics (ARCHITECTURE, torch parity)."""
+"""Layers with PyTorch's defaults: initialisation, epsilons, float32 statistics (docs/design.md, decision 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The multimodal, multitemporal, multispectral masked autoencoder (SPEC §3–6, §8)."""
+"""The multimodal, multitemporal, multispectral masked autoencoder (docs/method.md §3–6, §8)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MMAE(nnx.Module):
             return transformer(sizes.embed_dim, depth, sizes.heads, sizes.dim_head, mlp_width)
 
         def decoder() -> Transformer:
-            # As wide as the encoder's width says, not the decoder's (SPEC §6).
+            # As wide as the encoder's width says, not the decoder's (docs/method.md §6).
             mlp_width = round(sizes.embed_dim * sizes.decoder_mlp_ratio)
             heads, dim_head = sizes.decoder_heads, sizes.decoder_dim_head
             return transformer(sizes.decoder_dim, sizes.decoder_depth, heads, dim_head, mlp_width)
@@ -75,7 +75,7 @@ class MMAE(nnx.Module):
         return {name: token_validity(valid[name], model_input) for name, model_input in self.experiment.inputs.items()}
 
     def embed(self, samples: Samples) -> Arrays:
-        """Returns the embedded and encoded tokens by sequence, `[B, N, E]` (SPEC §3)."""
+        """Returns the embedded and encoded tokens by sequence, `[B, N, E]` (docs/method.md §3)."""
         tokens = {}
         for name, model_input in self.experiment.inputs.items():
             patches = to_patches(samples.pixels[name], model_input.patch_size)

@@ -1,4 +1,4 @@
-"""The model of an experiment: an encoder, and a head for each target beside it (SPEC §8)."""
+"""The model of an experiment: an encoder, and a head for each target beside it (docs/method.md §8)."""
 
 from __future__ import annotations
 

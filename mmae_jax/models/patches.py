@@ -1,4 +1,4 @@
-"""Patch embedding, pixel projection, and the layouts in between (SPEC §3, §6)."""
+"""Patch embedding, pixel projection, and the layouts in between (docs/method.md §3, §6)."""
 
 from __future__ import annotations
 

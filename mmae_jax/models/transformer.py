@@ -1,4 +1,4 @@
-"""Pre-norm transformer whose blocks are stacked along a leading axis and scanned (SPEC §6)."""
+"""Pre-norm transformer whose blocks are stacked along a leading axis and scanned (docs/method.md §6)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Blocks(nnx.Module):
         self.attention_norm_scale = nnx.Param(jnp.ones((depth, width)))
         self.attention_norm_bias = nnx.Param(jnp.zeros((depth, width)))
         self.qkv_kernel = uniform_param(rngs, (depth, 3, width, inner), width)
-        # One head as wide as the tokens needs no output projection (SPEC §6).
+        # One head as wide as the tokens needs no output projection (docs/method.md §6).
         self.project_out = not (heads == 1 and dim_head == width)
         if self.project_out:
             self.out_kernel = uniform_param(rngs, (depth, inner, width), inner)

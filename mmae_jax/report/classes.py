@@ -1,4 +1,4 @@
-"""Figures of the scores of one target, class by class (SPEC §8)."""
+"""Figures of the scores of one target, class by class (docs/method.md §8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Summaries of batches on the device, accumulated and scored on the host (SPEC §8).
+"""Summaries of batches on the device, accumulated and scored on the host (docs/method.md §8).
 
 `summarise` runs inside jit and keeps what the scores need. Summaries add up: `Accumulator.update` takes those of
 batches and those of other accumulators (other hosts) alike, so every sample counts once however the data are split.

@@ -1,4 +1,4 @@
-"""Exact evaluation of a split: every sample counts once, whatever the batch or the number of hosts (SPEC §8)."""
+"""Exact evaluation of a split: every sample counts once, whatever the batch and hosts (docs/method.md §8)."""
 
 from __future__ import annotations
 

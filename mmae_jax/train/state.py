@@ -1,4 +1,4 @@
-"""Everything that changes while training, and what of it a phase trains (SPEC §8)."""
+"""Everything that changes while training, and what of it a phase trains (docs/method.md §8)."""
 
 from __future__ import annotations
 

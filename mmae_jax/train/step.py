@@ -27,7 +27,7 @@ from mmae_jax.train.state import Program, TrainState, averaged_params, split_tra
 
 
 def _key(experiment: Experiment, use: str, step: jax.typing.ArrayLike) -> jax.Array:
-    """Returns the random key of a use and step (ARCHITECTURE, decision 4)."""
+    """Returns the random key of a use and step (docs/design.md, decision 4)."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(experiment.seed), zlib.crc32(use.encode())), step)
 
 
@@ -117,7 +117,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="state")
 def update_ema(program: Program, state: TrainState) -> TrainState:
-    """Moves the average of the trained parameters at the end of an epoch (SPEC §8)."""
+    """Moves the average of the trained parameters at the end of an epoch (docs/method.md §8)."""
     if state.ema is None:
         return state
     momentum = ema_momentum(program.experiment.phase(program.phase).epochs)

@@ -1,4 +1,4 @@
-"""Checkpoints of one phase: asynchronous, atomic, and enough to open them alone (ARCHITECTURE, decision 9)."""
+"""Checkpoints of one phase: asynchronous, atomic, and enough to open them alone (docs/design.md, decision 9)."""
 
 from __future__ import annotations
 

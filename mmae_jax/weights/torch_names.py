@@ -1,4 +1,4 @@
-"""Names and shapes of the reference's PyTorch state dict, in both directions (SPEC §10).
+"""Names and shapes of the reference's PyTorch state dict, in both directions (docs/method.md §10).
 
 Layers are stacked here and numbered there; this table is the only place that knows.
 """

@@ -149,7 +149,7 @@ def classes(count):
 
 FLAIR2 = {"aerial": single(4, 512, 16), "dem": single(2, 512, 32), "s2": optical(10)}
 COSIA = spec.Target("segment", classes(15), "cosia", size=512)
-# Inputs, target, reference modality; tokens and millions of parameters measured on the reference (SPEC §6).
+# Inputs, target, reference modality; tokens and millions of parameters measured on the reference (docs/method.md §6).
 PUBLISHED = {
     "treesatai_ts": (
         {"aerial": single(4, 300, 20), "s2": optical(6), "s1_asc": radar(6), "s1_des": radar(6)},
