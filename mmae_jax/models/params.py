@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +18,15 @@ from mmae_jax.spec import Experiment
 Path = tuple[Any, ...]
 
 
+# Tracing a model's constructor takes half a second, and a start asks for its structure many times.
+@functools.lru_cache(maxsize=16)
 def abstract_model(experiment: Experiment) -> tuple[nnx.GraphDef[Model], nnx.State]:
     """Returns the structure of an experiment's model, and its parameters as shapes and dtypes; computes nothing."""
     return _split(nnx.eval_shape(lambda: Model(experiment, rngs=nnx.Rngs(0))))
 
 
-def random_leaves(experiment: Experiment) -> dict[Path, tuple[int, Draw]]:
+@functools.lru_cache(maxsize=16)
+def random_leaves(experiment: Experiment) -> Mapping[Path, tuple[int, Draw]]:
     """Returns, by path, how each random parameter is drawn, and the number of its key; computes nothing."""
     found: dict[Path, tuple[int, Draw]] = {}
 
@@ -33,7 +38,7 @@ def random_leaves(experiment: Experiment) -> dict[Path, tuple[int, Draw]]:
         found.update({path: (index, rngs.draws[index]) for path, index in order.items()})
 
     jax.eval_shape(make)
-    return found
+    return types.MappingProxyType(found)
 
 
 def constant_leaves(experiment: Experiment) -> dict[Path, jax.Array]:

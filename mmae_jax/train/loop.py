@@ -32,11 +32,7 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
       SpecError: configuration, contract, mesh or workdir do not fit; before the first step.
       DivergedError: a loss is not finite.
     """
-    with kept_programs(experiment, workdir):
-        _run(experiment, epath.Path(workdir))
-
-
-def _run(experiment: Experiment, workdir: epath.Path) -> None:
+    workdir = epath.Path(workdir)
     mesh = parallel.make_mesh(experiment.mesh)
     shards = open_shards(experiment)
     for phase in experiment.phases:
@@ -49,13 +45,14 @@ def _run(experiment: Experiment, workdir: epath.Path) -> None:
         if phase in finished:
             trains = phase in experiment.phases
             check_same_experiment(workdir / phase / "checkpoints", experiment, phase, trains=trains)
-    for phase in experiment.phases:
-        if phase in finished:
-            logging.info("%s is finished, see %s", phase, workdir / phase)
-            continue
-        PhaseRun(experiment, phase, shards, workdir, mesh).run(
-            functools.partial(initial_params, experiment, phase, workdir, mesh)
-        )
+    with kept_programs(experiment, workdir):  # which makes a folder: not before all is checked
+        for phase in experiment.phases:
+            if phase in finished:
+                logging.info("%s is finished, see %s", phase, workdir / phase)
+                continue
+            PhaseRun(experiment, phase, shards, workdir, mesh).run(
+                functools.partial(initial_params, experiment, phase, workdir, mesh)
+            )
 
 
 def finished_phases(workdir: epath.Path) -> dict[str, int]:
