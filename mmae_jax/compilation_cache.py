@@ -59,7 +59,9 @@ def _is_writable(folder: str) -> bool:
     try:
         epath.Path(folder).mkdir(parents=True, exist_ok=True)
         if jax.process_index() == 0:
-            (epath.Path(folder) / PROBE).write_text("")
+            probe = epath.Path(folder) / PROBE
+            probe.write_text("")
+            probe.unlink()
     except Exception as error:  # filesystems raise what not; none of it stops a run
         first = next(iter(str(error).splitlines()), "")
         logging.warning("%s: no compiled programs are kept there (%s: %s)", folder, type(error).__name__, first)
