@@ -199,7 +199,7 @@ def test_one_process_knows_its_own_wishes():
 
 NESTED = """
 import os, signal, time
-from mmae_jax.train.preemption import Signals
+from mmae_jax.launch.signals import Signals
 
 with Signals():
     with Signals() as training:
