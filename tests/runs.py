@@ -71,7 +71,10 @@ def main(workdir: Path, *arguments: str) -> str:
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors):
         only_one_device(patch)
         code = command_line.main(["train", f"--config={CONFIG}", f"--workdir={workdir}", *arguments])
-    return errors.getvalue().splitlines()[-1] if code else ""
+    if not code:
+        return ""
+    _, found, message = errors.getvalue().rpartition("error: ")  # which may have several lines
+    return f"{found}{message}".strip() if found else errors.getvalue().splitlines()[-1]
 
 
 def state_of(experiment: spec.Experiment, workdir: Path, phase: str, step: int | None = None) -> TrainState:
