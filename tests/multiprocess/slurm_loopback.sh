@@ -138,6 +138,6 @@ grep "error: data.dir: nowhere is not a folder" "$folder/mmae_jax-$job.log"
 
 echo "== the shell of an allocation does not wait for others"
 salloc --nodes=2 --ntasks-per-node=1 "$PYTHON" -c '
-from mmae_jax.distributed import find_cluster
+from mmae_jax.launch.cluster import find_cluster
 assert find_cluster(None, None, None) is None'
 echo ok
