@@ -18,7 +18,7 @@ from safetensors import safe_open
 import configs.quickstart
 import data_prep.__main__ as data_prep
 from data_prep.arguments import path
-from mmae_jax import report
+from mmae_jax import compilation_cache, report
 from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.parser import add_config, check_at_least
 from mmae_jax.data.shards import open_shards
@@ -52,7 +52,7 @@ class Paths:
     @property
     def compiled(self) -> Path:
         """Compiled programs."""
-        return self.workdir / "compilation_cache"
+        return self.workdir / compilation_cache.FOLDER
 
     @property
     def pretrained(self) -> Path:

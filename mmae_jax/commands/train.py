@@ -8,7 +8,7 @@ from mmae_jax.commands.config_file import load_fields
 from mmae_jax.commands.errors import CONTINUES, EXPECTED
 from mmae_jax.commands.parser import add_config, check_at_least
 from mmae_jax.config import experiment_from_config
-from mmae_jax.launch import cluster as distributed
+from mmae_jax.launch.cluster import find_cluster, start
 from mmae_jax.launch.signals import Preempted, Signals
 from mmae_jax.train import loop
 from mmae_jax.train.monitor.log import show_messages
@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> None:
     fields = load_fields(options.config, options.overrides)
     show_messages()
     with Signals():  # before and after training, which listens by itself, a signal ends the process at once
-        cluster = distributed.find_cluster(options.coordinator, options.num_processes, options.process_id)
-        peers = distributed.start(cluster, options.start_seconds, options.lost_after_seconds)
+        cluster = find_cluster(options.coordinator, options.num_processes, options.process_id)
+        peers = start(cluster, options.start_seconds, options.lost_after_seconds)
         try:
             loop.run(experiment_from_config(fields), options.workdir)
             peers.finish()

@@ -19,7 +19,7 @@ from mmae_jax import parallel, spec
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.pipeline import train_batches
 from mmae_jax.data.shards import open_shards
-from mmae_jax.launch import cluster as distributed
+from mmae_jax.launch.cluster import find_cluster, start
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import SequenceMask, draw_masks
 from mmae_jax.models.samples import samples_from_batch
@@ -77,8 +77,8 @@ def digest(tree: Any) -> str:
 
 
 def main(shards: str, out: str, coordinator: str, num_processes: str, process_id: str, *meshes: str) -> None:
-    cluster = distributed.find_cluster(coordinator, int(num_processes), int(process_id))
-    peers = distributed.start(cluster, START_SECONDS, LOST_AFTER_SECONDS)
+    cluster = find_cluster(coordinator, int(num_processes), int(process_id))
+    peers = start(cluster, START_SECONDS, LOST_AFTER_SECONDS)
     of = experiment(Path(shards))
     found = {name: measure(of, parallel.make_mesh(spec.Mesh(*map(int, name.split(","))))) for name in meshes}
     Path(out, f"{process_id}.json").write_text(json.dumps(found))

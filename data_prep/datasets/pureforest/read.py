@@ -2,7 +2,7 @@
 
 Published layout (IGNF/PureForest on Hugging Face, Etalab-2.0; Gaydon and Roche 2024, arXiv 2404.12064), unzipped:
 `imagery/{split}/*.tiff` and `lidar/{split}/*.laz`, named `{SPLIT}-{Species}-C{class}-{forest}_{a}_{b}`, and
-`metadata/PureForest-patches.csv`. Point clouds become height models on the way, see `data_prep.height_model`.
+`metadata/PureForest-patches.csv`. Point clouds become height models on the way, see `height_model`.
 """
 
 from __future__ import annotations

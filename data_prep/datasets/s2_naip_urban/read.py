@@ -1,7 +1,7 @@
 """S2-NAIP, urban tiles: 640 m of a city in the United States, one aerial image and a season of satellite images.
 
 Published as allenai/s2-naip on Hugging Face (Wolters et al. 2023, arXiv 2311.18082; Apache-2.0); the urban tiles are
-those of Labatie et al. 2025 (arXiv 2508.10894). Read as published, see `data_prep.s2_naip_files`, or as stacked for the
+those of Labatie et al. 2025 (arXiv 2508.10894). Read as published, see `files`, or as stacked for the
 latter: `{sensor}/{id}_stacked.tif` of all bands at 10 m and the scenes in `dates/{sensor}/{id}.txt`.
 """
 
@@ -18,8 +18,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning
 
-from data_prep.datasets.s2_naip_urban import files as s2_naip_files
-from data_prep.datasets.s2_naip_urban import scene_dates as s2_naip_dates
+from data_prep.datasets.s2_naip_urban import files, scene_dates
 from data_prep.datasets.s2_naip_urban.contract import CONTRACT, CONTRACT_WITH_LANDSAT, TILE_METERS
 from data_prep.datasets.s2_naip_urban.files import Place
 from data_prep.datasets.s2_naip_urban.sensors import NAIP, SENSORS, Sensor
@@ -60,7 +59,7 @@ def list_tiles(all_tiles: bool, raw_dir: Path) -> dict[str, list[Tile]]:
       DataPrepError: a csv or a table is absent, damaged or lacks a column, or there are no aerial images.
     """
     if all_tiles:
-        pngs = sorted(name for name in s2_naip_files.names(raw_dir, NAIP.folder) if name.endswith(".png"))
+        pngs = sorted(name for name in files.names(raw_dir, NAIP.folder) if name.endswith(".png"))
         if not pngs:
             raise DataPrepError(f"{raw_dir}: expected aerial images naip/*.png or naip_*/*.tar, found none")
         names = {"train": [name.removesuffix(".png") for name in pngs]}
@@ -85,8 +84,8 @@ def _read_tables(raw_dir: Path, tiles: set[str]) -> dict[str, dict[str, np.ndarr
     for sensor in (NAIP, *SENSORS.values()):
         path = raw_dir / f"{sensor.folder}.csv"
         if path.exists():
-            tables[sensor.folder] = s2_naip_dates.read_table(path, f"{sensor.folder}_scene", sensor.read_dates, tiles)
-        elif sensor is NAIP or s2_naip_files.has_sensor(raw_dir, sensor.folder):
+            tables[sensor.folder] = scene_dates.read_table(path, f"{sensor.folder}_scene", sensor.read_dates, tiles)
+        elif sensor is NAIP or files.has_sensor(raw_dir, sensor.folder):
             raise DataPrepError(
                 f"{path}: not found; the dates of {sensor.folder} are in this table of Hugging Face allenai/s2-naip, "
                 f"or in the stacked layout in {raw_dir / 'dates' / sensor.dates_folder}"
@@ -119,10 +118,10 @@ def read_tile(contract: Dataset, raw_dir: Path, tile: Tile) -> tuple[Record, int
 
 
 def _read_aerial(raw_dir: Path, tile: Tile) -> Record:
-    path = s2_naip_files.find(raw_dir, NAIP.folder, tile.name, ".png")
+    path = files.find(raw_dir, NAIP.folder, tile.name, ".png")
     if path is None:
         raise TileError(f"{raw_dir / NAIP.folder / tile.name}.png: not found")
-    if s2_naip_files.last_bytes(path, len(PNG_END)) != PNG_END:  # GDAL fills what is cut off with zeros
+    if files.last_bytes(path, len(PNG_END)) != PNG_END:  # GDAL fills what is cut off with zeros
         raise TileError(f"{path}: cannot be read (the file ends too early)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the name says where a tile is
@@ -136,7 +135,7 @@ def _read_aerial(raw_dir: Path, tile: Tile) -> Record:
 def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality) -> tuple[Record, int]:
     """Returns pixels and dates in chronological order, and the number of images without any observed pixel."""
     parts = sensor.parts if tile.dates is not None else sensor.stacked
-    paths = {ending: s2_naip_files.find(raw_dir, sensor.folder, tile.name, ending) for ending in parts}
+    paths = {ending: files.find(raw_dir, sensor.folder, tile.name, ending) for ending in parts}
     if not any(paths.values()):
         shape = (0, len(modality.bands), modality.size, modality.size)
         return {"pixels": np.empty(shape, modality.dtype), "dates": np.empty((0, 3), np.int16)}, 0
@@ -164,7 +163,7 @@ def _dates(raw_dir: Path, tile: Tile, sensor: Sensor) -> np.ndarray:
     """Returns dates `[T, 3]` in the order of the images."""
     if tile.dates is None:
         path = raw_dir / "dates" / sensor.dates_folder / f"{tile.name}.txt"
-        return s2_naip_dates.read_scenes(path, sensor.read_dates)
+        return scene_dates.read_scenes(path, sensor.read_dates)
     found = tile.dates.get(sensor.folder)
     if found is None:
         raise TileError(f"{raw_dir / sensor.folder}.csv: expected lines for {tile.name}, found none")

@@ -55,7 +55,7 @@ class Case:
         devices = list(slice_devices(self.topology, self.slices))
         chip = chip_of(devices[0])
         if chip is None:
-            raise SpecError(f"--topology: expected a chip that chips.py knows, found {devices[0].device_kind}")
+            raise SpecError(f"--topology: expected a chip that hardware/chips.py knows, found {devices[0].device_kind}")
         return devices, chip
 
     def experiment(self, num_devices: int) -> Experiment:
