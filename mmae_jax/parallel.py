@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax._src import cloud_tpu_init
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mmae_jax import spec
 from mmae_jax.data.batch import Batch
 from mmae_jax.spec import SpecError
-
-if not cloud_tpu_init.running_in_cloud_tpu_vm:
-    # JAX loads libtpu wherever it is installed (extra `tpu`, to compile for slices), and libtpu looks for the slice it
-    # is part of: without an answer it prints errors that are none.
-    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
-    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
 
 AXES = ("data", "fsdp", "tensor")
 BATCH = PartitionSpec(("data", "fsdp"))

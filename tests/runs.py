@@ -22,10 +22,9 @@ from flax import nnx
 from mmae_jax import config, parallel, spec
 from mmae_jax.commands import command_line
 from mmae_jax.commands.overrides import Override, overridden
-from mmae_jax.hardware import flops
 from mmae_jax.metrics import ClassScores
 from mmae_jax.models.params import abstract_model, by_path, from_paths, named
-from mmae_jax.train import loop
+from mmae_jax.train import flops, loop
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train.evaluation import Evaluation
 from mmae_jax.train.state import Program, TrainState, abstract_state

@@ -48,7 +48,12 @@ def _run(arguments: Sequence[str]) -> int | None:
     module = importlib.import_module(f"mmae_jax.commands.{name}")
     parser = Parser(prog=f"{PROGRAM} {name}", description=module.__doc__)
     module.add_arguments(parser)
-    code: int | None = module.run(parse(parser, others))
+    options = parse(parser, others)
+    # Imported here, so that help and usage errors come without JAX, which takes a second.
+    from mmae_jax.hardware import tpu
+
+    tpu.quieten_libtpu()
+    code: int | None = module.run(options)
     return code
 
 

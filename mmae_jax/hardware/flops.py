@@ -6,33 +6,12 @@ neither more nor less than the model asks for (PaLM, arXiv 2204.02311, appendix 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
-
-from mmae_jax import parallel
-from mmae_jax.data.abstract import abstract_batch
-from mmae_jax.train.state import Program, abstract_state
-from mmae_jax.train.step import train_step
-
-
-def step_flops(program: Program, *, recomputed: bool = False) -> float:
-    """Returns the operations of one training step on its global batch, forward and backward.
-
-    Args:
-      program: the phase.
-      recomputed: also count what the backward pass computes again (`model.remat`).
-    """
-    experiment = program.experiment
-    model = experiment.model if recomputed else dataclasses.replace(experiment.model, remat="none")
-    program = dataclasses.replace(program, experiment=dataclasses.replace(experiment, model=model))
-    one = parallel.abstract_mesh()
-    batch = abstract_batch(program.experiment, experiment.phase(program.phase).batch_size)
-    return matrix_flops(lambda state, batch: train_step(program, state, batch), abstract_state(program, one), batch)
 
 
 def matrix_flops(function: Callable[..., Any], *arguments: Any) -> float:

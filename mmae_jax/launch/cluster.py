@@ -19,8 +19,9 @@ from collections.abc import Mapping
 
 import jax
 from absl import logging
-from jax._src import cloud_tpu_init, distributed
+from jax._src import distributed
 
+from mmae_jax.hardware import tpu
 from mmae_jax.launch.peers import Peers
 from mmae_jax.spec import SpecError
 
@@ -155,7 +156,7 @@ def _from_environment(environment: Mapping[str, str]) -> Cluster | None:
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))
     if tasks > 1:
         return _slurm(environment, tasks)
-    if cloud_tpu_init.running_in_cloud_tpu_vm and "TPU_SKIP_MDS_QUERY" not in environment:
+    if tpu.has_chips(environment) and "TPU_SKIP_MDS_QUERY" not in environment:
         return Cluster()
     indexed = "KUBERNETES_SERVICE_HOST" in environment and "JOB_COMPLETION_INDEX" in environment
     return Cluster() if indexed and importlib.util.find_spec("kubernetes") else None

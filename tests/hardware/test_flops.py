@@ -6,7 +6,8 @@ import pytest
 
 from configs import flair_hub, treesatai_ts
 from mmae_jax.config import experiment_from_config
-from mmae_jax.hardware.flops import matrix_flops, step_flops
+from mmae_jax.hardware.flops import matrix_flops
+from mmae_jax.train.flops import step_flops
 from mmae_jax.train.state import Program
 
 

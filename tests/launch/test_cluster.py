@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from jax._src import cloud_tpu_init
 from jax.sharding import AxisType
 
 from mmae_jax import parallel
@@ -43,10 +42,10 @@ def test_environments(environment, expected):
     assert find_cluster(None, None, None, environment) == expected
 
 
-def test_tpu_slices_are_left_to_jax(monkeypatch):
-    monkeypatch.setattr(cloud_tpu_init, "running_in_cloud_tpu_vm", True)
-    assert find_cluster(None, None, None, {"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"}) == Cluster()
-    assert find_cluster(None, None, None, {"TPU_SKIP_MDS_QUERY": "1"}) is None
+def test_tpu_slices_are_left_to_jax():
+    chips = {"TPU_ML_PLATFORM": "JAX"}
+    assert find_cluster(None, None, None, chips | {"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"}) == Cluster()
+    assert find_cluster(None, None, None, chips | {"TPU_SKIP_MDS_QUERY": "1"}) is None
 
 
 def test_flags_come_first():

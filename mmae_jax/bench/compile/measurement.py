@@ -16,8 +16,8 @@ from mmae_jax import parallel
 from mmae_jax.bench.compile import collectives, hlo, roofline, traffic
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.hardware.chips import Chip
-from mmae_jax.hardware.flops import step_flops
 from mmae_jax.spec import Experiment
+from mmae_jax.train.flops import step_flops
 from mmae_jax.train.state import Program, TrainState, abstract_state
 from mmae_jax.train.step import train_step
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import jax
 
-from mmae_jax.hardware import flops
 from mmae_jax.hardware.chips import chip_of
 from mmae_jax.spec import Experiment
+from mmae_jax.train import flops
 from mmae_jax.train.state import Program
 
 GIB = 2**30

@@ -10,7 +10,7 @@ import pytest
 from mmae_jax import parallel
 from mmae_jax.data.pipeline import eval_batches
 from mmae_jax.data.shards import open_shards
-from mmae_jax.hardware import flops
+from mmae_jax.train import flops
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train.monitor import meter as meter_module
 from mmae_jax.train.monitor.log import read_entries
