@@ -8,7 +8,7 @@ from flax import nnx
 
 from mmae_jax import parallel
 from mmae_jax.models.draws import uniform_param
-from mmae_jax.models.products import product, shifted
+from mmae_jax.models.gradients import product, shifted
 
 EPSILON = 1e-5
 

@@ -8,8 +8,8 @@ from flax import nnx
 
 from mmae_jax import parallel
 from mmae_jax.models.draws import uniform_param
+from mmae_jax.models.gradients import product, shifted
 from mmae_jax.models.layers import Linear, normalise
-from mmae_jax.models.products import product, shifted
 from mmae_jax.spec import Input
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -12,8 +10,8 @@ from jax.sharding import PartitionSpec
 
 from mmae_jax import parallel
 from mmae_jax.models.draws import uniform_param
+from mmae_jax.models.gradients import product, shifted, whole_vectors
 from mmae_jax.models.layers import LayerNorm, normalise
-from mmae_jax.models.products import product, shifted
 
 PRODUCT = "product"
 REMAT_POLICIES = {
@@ -48,22 +46,8 @@ class Blocks(nnx.Module):
     def stacked(self) -> dict[str, jax.Array]:
         """Returns all parameters by name, each `[depth, ...]`; vectors of all layers are gathered at once."""
         values = {name: value[...] for name, value in vars(self).items() if isinstance(value, nnx.Param)}
-        return {
-            name: value if value.ndim > 2 or name not in parallel.PARTITIONS else whole_vectors(name, value)
-            for name, value in values.items()
-        }
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def whole_vectors(name: str, stack: jax.Array) -> jax.Array:
-    """Returns the vectors `[depth, width]` of all layers as used; their gradient lies like them."""
-    return parallel.gathered(stack, parallel.PARTITIONS[name])
-
-
-whole_vectors.defvjp(
-    lambda name, stack: (whole_vectors(name, stack), None),
-    lambda name, _, gradient: (parallel.placed(gradient, parallel.PARTITIONS[name]),),
-)
+        vectors = [name for name, value in values.items() if value.ndim == 2 and name in parallel.PARTITIONS]
+        return values | {name: whole_vectors(parallel.PARTITIONS[name], values[name]) for name in vectors}
 
 
 def _times(formula: str, x: jax.Array, block: dict[str, jax.Array], name: str) -> jax.Array:

@@ -1,8 +1,11 @@
-"""Products with a parameter: gathered where it is used, its gradient summed in float32 to where it stays.
+"""The three gradients written by hand, and what each of them saves.
 
-Written by hand because automatic differentiation gives the gradient of a bfloat16 product in bfloat16, which devices
-would then add up in bfloat16, and because the transpose of gathering a parameter is to be a reduce-scatter: XLA is told
-where each of both lies.
+- `product`: a gradient that devices would add up in bfloat16, at the loss of its low bits, and an all-reduce in place
+  of a reduce-scatter.
+- `shifted`: the same loss, for the sum over all tokens that is the gradient of a bias.
+- `whole_vectors`: one small communication per layer and vector, in place of one for the vectors of all layers.
+
+Automatic differentiation gives the gradient of a bfloat16 operation in bfloat16, and leaves to XLA where it lies.
 """
 
 from __future__ import annotations
@@ -70,4 +73,16 @@ def _shifted_backward(axes: tuple[int, ...], gradient: jax.Array) -> tuple[jax.A
 shifted.defvjp(
     lambda x, bias: (shifted(x, bias), tuple(range(x.ndim - bias.ndim))),
     _shifted_backward,
+)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def whole_vectors(partition: PartitionSpec, stack: jax.Array) -> jax.Array:
+    """Returns the vectors `[depth, width]` of all layers, gathered; their gradient lies by `partition` as they do."""
+    return parallel.gathered(stack, partition)
+
+
+whole_vectors.defvjp(
+    lambda partition, stack: (whole_vectors(partition, stack), None),
+    lambda partition, _, gradient: (parallel.placed(gradient, partition),),
 )
