@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from immutabledict import immutabledict
 
-from mmae_jax import config, spec
+from mmae_jax import checks, spec
 from mmae_jax.data import sample
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.shards import needed_fields
@@ -68,4 +68,4 @@ def test_the_abstract_batch_is_that_of_a_sample():
 )
 def test_what_is_not_stored_is_refused(fields, message):
     with pytest.raises(spec.SpecError, match=message):
-        config.check_experiment(with_overview(**fields))
+        checks.check_experiment(with_overview(**fields))

@@ -10,7 +10,7 @@ from immutabledict import immutabledict
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from mmae_jax import losses, report, spec, tasks
-from mmae_jax.config import check_experiment
+from mmae_jax.checks import check_experiment
 from mmae_jax.tasks.accumulator import Accumulator, summarise
 from tests.experiments import TARGETS, experiment
 

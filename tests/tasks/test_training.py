@@ -8,7 +8,7 @@ import numpy as np
 from immutabledict import immutabledict
 
 from mmae_jax import spec
-from mmae_jax.config import check_experiment
+from mmae_jax.checks import check_experiment
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.tasks.accumulator import Accumulator
 from mmae_jax.train.state import Program, begin_phase
