@@ -1,0 +1,154 @@
+"""Which part of the model an operation belongs to, and of which kind its work is."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from mmae_jax.bench.compile.hlo import Computation, Instruction, Module
+
+Pass = Literal["forward", "backward", "recomputed"]
+
+NO_PART = "no part"
+_PART = re.compile(r"resize|embed|mask|(?:encoder|decoder|head)_\w+|joint|pixels|loss|optimizer")
+_RECOMPUTED = "rematted_computation"
+_OP_NAME = re.compile(r'op_name="([^"]*)"')
+_TARGET = re.compile(r'custom_call_target="([^"]*)"')
+
+PRODUCTS, ATTENTION, REDUCTIONS, ELEMENTWISE = "matrix products", "attention kernels", "reductions", "element-wise"
+COPIES, COLLECTIVES, OTHERS = "copies", "collectives", "others"
+KINDS = (PRODUCTS, ATTENTION, REDUCTIONS, ELEMENTWISE, COPIES, COLLECTIVES, OTHERS)
+
+_ATTENTION = re.compile(r"mha|flash|splash|sdpa|attention", re.IGNORECASE)
+_PRODUCT = re.compile(r"gemm|cublas|nvjet|cutlass|matmul|conv(?!ert)|\bdot|_dot|xmma", re.IGNORECASE)
+_COLLECTIVE = re.compile(r"all-gather|all-reduce|reduce-scatter|all-to-all|collective|nccl|send|recv|ragged-all")
+_COPY = ("copy", "copy-start", "copy-done", "transpose", "bitcast-convert", "slice-start", "slice-done")
+_COPY_KERNEL = re.compile(r"memcpy|memset|transpose|copy", re.IGNORECASE)
+_ELEMENTWISE = re.compile(r"fusion|elementwise|loop_|wrapped_")
+_NO_WORK = ("parameter", "constant", "bitcast", "tuple", "get-tuple-element")
+_NOT_ELEMENTWISE = (
+    *("sort", "gather", "scatter", "custom-call", "rng", "rng-bit-generator", "while", "conditional", "call"),
+    *("infeed", "outfeed", "topk", "fft", "cholesky", "triangular-solve"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where an operation belongs.
+
+    Attributes:
+      part: named scope of the step, such as `encoder_s2`; None where it lies in none.
+      direction: forward, backward, or computed again for the backward pass.
+      kind: one of `KINDS`.
+    """
+
+    part: str | None
+    direction: Pass
+    kind: str
+
+
+class Program:
+    """Tells the place of each operation of a compiled program."""
+
+    def __init__(self, module: Module) -> None:
+        """Reads the program, as `hlo.parse` returns it."""
+        self._module = module
+        self._instructions: dict[str, Instruction] = {}
+        self._near: dict[str, list[str]] = collections.defaultdict(list)
+        for computation in module.computations.values():
+            self._instructions |= computation
+            for one in computation.values():
+                for operand in one.operands:
+                    self._near[operand].append(one.name)
+        for one in self._instructions.values():
+            self._near[one.name] += one.operands
+        # Kernels of GPUs are called as their instructions, with other punctuation.
+        self._by_kernel = {_plain(name): name for name in self._instructions}
+
+    def place(self, operation: str, kernel: str, scope: str = "") -> Place:
+        """Returns where an operation belongs; arguments as the fields of `trace.Event`."""
+        name = operation if operation in self._instructions else self._by_kernel.get(_plain(operation), "")
+        instruction = self._instructions.get(name)
+        if instruction is None:
+            return Place(part_of(scope), pass_of(scope), _kind_of_kernel(kernel))
+        path = next(filter(part_of, self._paths(instruction)), _op_name(instruction) or scope)
+        return Place(part_of(path), pass_of(path), self._kind(instruction, kernel))
+
+    def _paths(self, instruction: Instruction) -> Iterator[str]:
+        """Yields scopes it may belong to, the surest first: its own, those inside of it, of its users and operands.
+
+        What the compiler adds, such as copies to another layout, has none of its own.
+        """
+        yield _op_name(instruction)
+        inside = [_op_name(one) for one in self._inner(instruction).values()]
+        yield from (path for path, _ in collections.Counter(inside).most_common())
+        yield from (_op_name(self._instructions[name]) for name in self._near[instruction.name])
+
+    def _inner(self, instruction: Instruction) -> Computation:
+        called = instruction.called("calls", "to_apply") if instruction.opcode in ("fusion", "call") else ()
+        bodies = [self._module.computations[name] for name in called]
+        return {name: one for body in bodies for name, one in body.items() if one.opcode not in _NO_WORK}
+
+    def _kind(self, instruction: Instruction, kernel: str) -> str:
+        opcode, inner = instruction.opcode, self._inner(instruction)
+        if opcode == "custom-call":
+            target = _TARGET.search(instruction.attributes)
+            return _kind_of_kernel(f"{target[1] if target else ''} {instruction.name} {kernel}")
+        if _COLLECTIVE.match(opcode):
+            return COLLECTIVES
+        if inner:
+            return max((self._kind(one, "") for one in inner.values()), key=_IN_FUSION.__getitem__)
+        if opcode in ("dot", "convolution", "ragged-dot"):
+            return PRODUCTS
+        if opcode in ("reduce", "reduce-window", "select-and-scatter"):
+            return REDUCTIONS
+        if opcode in _COPY:
+            return COPIES
+        return OTHERS if opcode in _NOT_ELEMENTWISE else ELEMENTWISE
+
+
+_IN_FUSION: Mapping[str, int] = {
+    kind: rank for rank, kind in enumerate((COPIES, ELEMENTWISE, OTHERS, REDUCTIONS, COLLECTIVES, PRODUCTS, ATTENTION))
+}
+"""What a fusion of several kinds counts as: the highest."""
+
+
+def part_of(path: str) -> str | None:
+    """Returns the innermost part among the scopes of a path such as `jit(f)/transpose(jvp(encoder_s2))/dot_general`."""
+    if "[" in path:  # an argument of the program, `state.params['encoder']`
+        return None
+    words = re.findall(r"[\w.\-]+", path)
+    return next((word for word in reversed(words) if _PART.fullmatch(word)), None)
+
+
+def pass_of(path: str) -> Pass:
+    """Returns whether a path belongs to the forward or backward pass, or to what that computes again."""
+    if _RECOMPUTED in path:
+        return "recomputed"
+    return "backward" if "transpose(" in path else "forward"  # without parenthesis it swaps axes
+
+
+def _kind_of_kernel(name: str) -> str:
+    if _ATTENTION.search(name):
+        return ATTENTION
+    if _COLLECTIVE.search(name):
+        return COLLECTIVES
+    if _PRODUCT.search(name):
+        return PRODUCTS
+    if "reduce" in name:
+        return REDUCTIONS
+    if _COPY_KERNEL.search(name):
+        return COPIES
+    return ELEMENTWISE if _ELEMENTWISE.search(name) else OTHERS
+
+
+def _op_name(instruction: Instruction) -> str:
+    found = _OP_NAME.search(instruction.attributes)
+    return found[1] if found else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W", "_", name)

@@ -1,0 +1,1 @@
+"""`bench train`: the training step on the devices at hand."""
