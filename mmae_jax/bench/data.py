@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from mmae_jax import spec
+from mmae_jax.bench import record
 from mmae_jax.bench.sources import LongerRecords, RawTiles, TimedRecords
 from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.overrides import Override
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--raw_dir", type=Path, help="published files to read by the same code, for comparison")
     parser.add_argument("--raw_options", default="", help="options with which data_prep chose the splits")
     parser.add_argument("--samples", type=int, default=128, help="samples per measurement (default: 128)")
+    record.add_arguments(parser)
     parser.set_defaults(run=_run)
 
 
@@ -46,7 +48,11 @@ def _run(options: argparse.Namespace) -> None:
     experiment = experiment_of(options.config, options.shards, options.overrides)
     if options.samples < 1:
         raise spec.SpecError(f"--samples: expected a positive number, found {options.samples}")
-    print(measure(experiment, options.samples, options.raw_dir, options.raw_options))
+    found = measure(experiment, options.samples, options.raw_dir, options.raw_options)
+    print(found)
+    if options.json is not None:
+        content = {"config": options.config} | dataclasses.asdict(found) | {"ratio": found.ratio}
+        record.write(options.json, record.record("data", content, options.date))
 
 
 def experiment_of(config: str, shards: str, overrides: Sequence[Override] = ()) -> spec.Experiment:

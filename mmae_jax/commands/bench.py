@@ -10,6 +10,7 @@ from mmae_jax.commands.parser import Parser
 
 BENCHES = {
     "train": ("train.command", "the training step on the devices at hand"),
+    "loop": ("loop", "the training loop from shards to checkpoints: what limits it"),
     "compile": ("compile.command", "the training step, compiled for devices that are not there"),
     "data": ("data", "the input pipeline of a folder of shards"),
     "checkpoint": ("checkpoint", "checkpoints, and how long training stands still for them"),

@@ -63,14 +63,23 @@ class PhaseRun:
             if progress.evaluation_due:
                 progress = self._evaluate(state, dataclasses.replace(progress, evaluation_due=False), step, session)
                 session.save(step, state, progress, again=True)
-            state, progress, step = self._train(state, progress, step, session)
+            state, progress, step = self.train(state, progress, step, session)
             self._finish(state, progress, step, session)
             if self.phase != self.experiment.phases[-1]:
                 session.end_if_told(step)
 
-    def _train(
+    def train(
         self, state: TrainState, progress: Progress, step: int, session: Session
     ) -> tuple[TrainState, Progress, int]:
+        """Trains from `step` to `program.total_steps`, or until patience ends, in a session that has begun.
+
+        Returns:
+          The state, progress and step it came to.
+
+        Raises:
+          DivergedError: a number of a step is not finite.
+          Preempted: the run was told to end; what it did is saved.
+        """
         rows = parallel.process_rows(self.settings.batch_size, self.mesh)
         every, meter = self.experiment.logging.checkpoint_every_steps, session.meter
         pending: Pending | None = None
