@@ -12,6 +12,8 @@ BENCHES = {
     "train": ("train.command", "the training step on the devices at hand"),
     "loop": ("loop", "the training loop from shards to checkpoints: what limits it"),
     "compile": ("compile.command", "the training step, compiled for devices that are not there"),
+    "suite": ("suite.command", "all that is to be measured on an accelerator, in order of importance"),
+    "report": ("speed_page.command", "what benches found, as one page"),
     "data": ("data", "the input pipeline of a folder of shards"),
     "checkpoint": ("checkpoint", "checkpoints, and how long training stands still for them"),
     "preparation": ("preparation", "preparing raw files as shards, against reading them alone"),

@@ -140,13 +140,22 @@ def test_a_sweep_doubles_batches_until_memory_ends():
 def test_a_sweep_goes_on_where_it_was_cut_off(monkeypatch, tmp_path, capsys):
     device, file = Device(4), tmp_path / "sweep.json"
 
-    def measure(options, batch, model, *, profiles):
+    def measure(options, batch, model, *, in_full):
         if len(device.asked) == 3:
             raise KeyboardInterrupt
         return device.measure(batch, model)
 
     monkeypatch.setattr(command, "_measure", measure)
-    arguments = ("--sweep", "--batch=2", "--remat", "none", "full", "--attention", "xla", f"--json={file}")
+    arguments = (
+        "--sweep",
+        "--config.pretrain.batch_size=2",
+        "--remat",
+        "none",
+        "full",
+        "--attention",
+        "xla",
+        f"--json={file}",
+    )
     assert bench(*arguments) == 130
     assert record.read(file)["what"] == "sweep"
     known = len(record.read(file)["found"]["trials"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import PHASES, Experiment, SpecError
 
 STEPS = 10
+CHOICES = f"{sweeps.SAME}: as in the config; default"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,11 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", type=Path, metavar="DIR", help="keeps the trace there (default: it is deleted)")
     parser.add_argument(
-        "--sweep", action="store_true", help="try batch sizes (by default doubled until memory ends) and the following"
+        "--sweep",
+        action="store_true",
+        help="try batch sizes (the config's doubled until memory ends) and the following",
     )
-    parser.add_argument("--remat", nargs="+", metavar="R", help="with --sweep: values of model.remat (default: all)")
+    parser.add_argument("--remat", nargs="+", metavar="R", help=f"with --sweep: values of model.remat ({CHOICES}: all)")
     parser.add_argument(
-        "--attention", nargs="+", metavar="A", help="with --sweep: values of model.attention (default: the platform's)"
+        "--attention",
+        nargs="+",
+        metavar="A",
+        help=f"with --sweep: values of model.attention ({CHOICES}: the platform's)",
     )
     record.add_arguments(parser)
     parser.set_defaults(run=_run)
@@ -69,7 +76,7 @@ def _run(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace, batch: int, model: dict[str, str], more: dict[str, Any]) -> None:
     """Measures one step in full, prints it and writes its record with `more` in it."""
     try:
-        found = _measure(options, batch, model, profiles=True)
+        found = _measure(options, batch, model, in_full=True)
     except DoesNotFitError as error:
         raise SpecError(f"--batch: expected a step that fits, found that of {batch} samples, which {error}") from error
     print(describe(f"{title_of(options)}, batch {batch}", found), flush=True)
@@ -87,8 +94,8 @@ def _sweep(options: argparse.Namespace, batches: Sequence[int]) -> None:
     trials: list[sweeps.Trial] = []
     for trial in sweeps.sweep(
         fields,
-        lambda: batches if options.batch and len(batches) > 1 else sweeps.doublings(batches[0]),
-        lambda batch, model: _measure(options, batch, model, profiles=False),
+        lambda: batches if options.batch else sweeps.doublings(batches[0]),
+        lambda batch, model: _measure(options, batch, model, in_full=False),
         known=_known(options),
     ):
         trials.append(trial)
@@ -112,14 +119,17 @@ def _known(options: argparse.Namespace) -> Sequence[sweeps.Trial]:
     return before["found"]["trials"] if now.items() <= before.items() else ()
 
 
-def _measure(options: argparse.Namespace, batch: int, model: dict[str, str], *, profiles: bool) -> Measurement:
+def _measure(options: argparse.Namespace, batch: int, model: dict[str, str], *, in_full: bool) -> Measurement:
+    """Measures one step; in full with a profile."""
     experiment = experiment_of(options, batch, **model)
     with contextlib.ExitStack() as stack:
         stack.enter_context(cache_of(experiment))
         folder = None
-        if profiles:
+        if in_full:
             folder = options.profile or Path(stack.enter_context(temporary_folder()))
-        return measure(experiment, options.phase, options.steps, folder)
+        found = measure(experiment, options.phase, options.steps, folder)
+    # A sweep has compiled and computed before: what follows is no start.
+    return dataclasses.replace(found, start=None) if options.sweep else found
 
 
 def experiment_of(options: argparse.Namespace, batch_size: int | None, **model: str) -> Experiment:
@@ -129,7 +139,7 @@ def experiment_of(options: argparse.Namespace, batch_size: int | None, **model: 
       SpecError: a field is not valid.
     """
     own = {f"{options.phase}.batch_size": str(batch_size)} if batch_size is not None else {}
-    own |= {f"model.{name}": value for name, value in model.items()}
+    own |= {f"model.{name}": value for name, value in model.items() if value != sweeps.SAME}
     overrides = (*options.overrides, *(Override(field, value) for field, value in own.items()))
     return load_experiment(options.config, overrides)
 

@@ -27,6 +27,8 @@ def describe(title: str, found: Measurement) -> str:
 
 def _start(found: Measurement) -> list[str]:
     start = found.start
+    if start is None:
+        return []
     seconds = {text: getattr(start, name) for name, text in STAGES.items()}
     held = f", {start.cached} of {start.cached + start.compiled} programs from the cache"
     return [
@@ -69,7 +71,8 @@ def _number(value: float | None, form: str) -> str:
 def plain(found: Measurement) -> dict[str, Any]:
     """Returns what was measured as JSON types, with what follows from it."""
     content = dataclasses.asdict(found)
-    content["start"]["seconds"] = found.start.seconds
+    if found.start is not None:
+        content["start"]["seconds"] = found.start.seconds
     if found.speed is not None:
         content["speed"] |= {
             "median": found.speed.median,

@@ -84,7 +84,7 @@ class Measurement:
     Attributes:
       batch_size: samples of a step, over all devices.
       devices: that share a step.
-      start: seconds until the end of the first step.
+      start: seconds until the end of the first step; None where other steps came before in the process.
       memory: bytes of a device.
       padding: share of the tokens that stand for nothing.
       speed: None where only the start was asked for.
@@ -93,7 +93,7 @@ class Measurement:
 
     batch_size: int
     devices: int
-    start: Start
+    start: Start | None
     memory: Memory
     padding: float
     speed: Speed | None

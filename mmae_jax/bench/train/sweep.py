@@ -12,6 +12,8 @@ from mmae_jax.bench.train.measurement import DoesNotFitError, Measurement
 
 ATTENTIONS = {"cpu": ("xla",), "gpu": ("xla", "cudnn"), "tpu": ("xla", "pallas")}
 """Platform → attention kernels that it has."""
+SAME = "same"
+"""Stands for the config's own value of a field."""
 OUT_OF_MEMORY = "out of memory"
 GB, MILLI = 1e9, 1e-3
 REFUSALS = (RuntimeError, ValueError)

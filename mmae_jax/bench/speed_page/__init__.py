@@ -1,0 +1,1 @@
+"""`bench report`: what benches found, as one page to read."""
