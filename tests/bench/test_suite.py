@@ -127,6 +127,7 @@ def test_cases_are_listed_and_chosen(capsys, tmp_path):
 @pytest.mark.slow
 def test_steps_are_measured_and_a_restart_finds_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(runs.ROOT)
+    monkeypatch.delenv("XLA_FLAGS")  # one device
     names = ("treesatai_ts_pretrain", "treesatai_ts_pretrain_start")
     arguments = ["bench", "suite", f"--out={tmp_path}", "--runlocal", "--minutes=30", "--only"]
     assert main([*arguments, names[0]]) == 0

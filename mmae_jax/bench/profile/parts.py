@@ -88,7 +88,8 @@ class Program:
         yield from (_op_name(self._instructions[name]) for name in self._near[instruction.name])
 
     def _inner(self, instruction: Instruction) -> Computation:
-        called = instruction.called("calls", "to_apply") if instruction.opcode in ("fusion", "call") else ()
+        groups = instruction.opcode in ("fusion", "call") or instruction.opcode.endswith("-start")
+        called = instruction.called("calls", "to_apply") if groups else ()
         bodies = [self._module.computations[name] for name in called]
         return {name: one for body in bodies for name, one in body.items() if one.opcode not in _NO_WORK}
 
