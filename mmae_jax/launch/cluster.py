@@ -19,6 +19,9 @@ from collections.abc import Mapping
 
 import jax
 from absl import logging
+
+# The one private module of JAX in use: nothing public tells the coordinator's address before there are devices, or
+# gives access to the key-value store of the processes, on which `Peers` stands.
 from jax._src import distributed
 
 from mmae_jax.hardware import tpu

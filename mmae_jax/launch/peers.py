@@ -4,15 +4,16 @@ Each process shows a sign of life in the key-value store of the first one and wa
 that fails leaves its message; one that dies without a word (a kill, a lost machine) is missed by the first process,
 which leaves word of that. Whoever hears of a failure prints it and ends, also while it waits in a collective operation
 for a process that will never come.
+
+Where the first process dies without a word, JAX itself ends the others at once, by an abort: its message says that the
+leader task is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import signal
 import socket
 import sys
 import threading
@@ -23,10 +24,10 @@ from typing import Any, NoReturn
 import jax
 
 BEAT_SECONDS = 1.0
-PROBE_SECONDS = 1.5
 STANDSTILL_SECONDS = 5.0
 SUSPECT_SECONDS = 8.0
 FAREWELL_SECONDS = 5.0
+LAST_SECONDS = 1.0
 FINISH_SECONDS = 24 * 3600.0
 PREFIX = "mmae_jax/"
 FAILURE, ALIVE = f"{PREFIX}failure", f"{PREFIX}alive/"
@@ -59,7 +60,6 @@ class Peers:
         self._seen = dict.fromkeys(range(count), ("", self._answered, "?"))
         self._threads = [threading.Thread(target=loop, daemon=True) for loop in (self._listen, self._watch)]
         if not self.alone:
-            _delay_aborts()
             for thread in self._threads:
                 thread.start()
 
@@ -105,6 +105,8 @@ class Peers:
         if reachable:
             farewell.start()
             farewell.join(FAREWELL_SECONDS)
+            if self.index == 0:
+                time.sleep(LAST_SECONDS)  # the moment that this one ends, JAX aborts those that are still there
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)
@@ -146,24 +148,11 @@ class Peers:
                 self._answered = now
                 self._seen = {index: (sign, now, host) for index, (sign, _, host) in self._seen.items()}
             before, silent = now, now - self._answered
-            if silent > PROBE_SECONDS and self._is_refused():
-                self._end(self._gone(0, self._coordinator, "its connection is closed"), reachable=False)
             if silent > self._patience and not self._done.is_set():
                 line = self._gone(0, self._coordinator, f"no sign of life for {silent:.0f} s")
                 self._end(line, reachable=False)
             if self.index == 0:
                 self._watch_others()
-
-    def _is_refused(self) -> bool:
-        """Whether nobody listens where process 0 should; JAX's client, about to end this process, no longer answers."""
-        host, _, port = self._coordinator.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=BEAT_SECONDS).close()
-        except ConnectionRefusedError:
-            return not self._done.is_set()
-        except OSError:
-            pass
-        return False
 
     def _watch_others(self) -> None:
         with contextlib.suppress(jax.errors.JaxRuntimeError):
@@ -185,15 +174,3 @@ class Peers:
 
 def _is_symptom(error: BaseException) -> bool:
     return isinstance(error, jax.errors.JaxRuntimeError) or any(symptom in str(error) for symptom in SYMPTOMS)
-
-
-def _delay_aborts() -> None:
-    """Gives the threads above time to say who is gone.
-
-    JAX's client calls `abort` the moment that process 0 closes its connection. As the handler of that signal, the C
-    function `sleep` makes the calling thread wait for 6 seconds (the signal's number), then it goes on to end the
-    process. Nothing of Python runs in the handler.
-    """
-    library = ctypes.CDLL(None)
-    library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
-    library.signal(signal.SIGABRT, ctypes.cast(library.sleep, ctypes.c_void_p))

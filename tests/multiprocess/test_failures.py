@@ -1,5 +1,6 @@
 """Processes of a run end together, each with the message of the one that failed."""
 
+import signal
 import socket
 import time
 
@@ -56,7 +57,6 @@ def test_a_mistake_that_all_see_is_printed_once_by_each(tmp_path):
 @pytest.mark.parametrize(
     ("who", "how"),
     [
-        (0, "kill"),
         (1, "kill"),
         pytest.param(0, "freeze", marks=pytest.mark.slow),
         pytest.param(1, "freeze", marks=pytest.mark.slow),
@@ -71,6 +71,16 @@ def test_a_process_that_is_gone_is_named(tmp_path, who, how):
     assert len(errors(text)) == 1, text
     assert errors(text)[0].startswith(f"error: process {who} of 2 (")
     assert "it is gone" in errors(text)[0]
+
+
+def test_the_death_of_the_first_process_ends_the_others(tmp_path):
+    """JAX ends them before they can say anything themselves."""
+    started = start(tmp_path, "kill", 2, 0)
+    begin = time.monotonic()
+    [(code, text)] = processes.finish([started[1]])
+    assert time.monotonic() - begin < processes.SECONDS / 2
+    started[0].communicate()
+    assert (code == -signal.SIGABRT and "the leader task was" in text) or (code == 1 and "process 0 of 2" in text), text
 
 
 @pytest.mark.parametrize(
