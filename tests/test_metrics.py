@@ -1,5 +1,6 @@
 import dataclasses
 import warnings
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -101,6 +102,18 @@ def test_hosts_merge(kind):
         host.update(summarise(target(kind), logits[rows], targets[rows], np.ones(len(logits[rows]))))
     hosts[0].update(hosts[1].summary())
     assert_same(hosts[0].result(), score(kind, logits, targets))
+
+
+@pytest.mark.parametrize("kind", ["classif", "segment"])
+def test_sums_keep_no_batch(kind):
+    summary = {"confusion": np.ones((4, 4), np.int32)}
+    batch = weakref.ref(summary["confusion"])
+    accumulator = accumulation.Accumulator(target(kind))
+    for _ in range(3):
+        accumulator.update(summary)
+    del summary
+    assert batch() is None
+    np.testing.assert_array_equal(accumulator.summary()["confusion"], np.full((4, 4), 3))
 
 
 @pytest.mark.parametrize("kind", ["classif", "segment"])

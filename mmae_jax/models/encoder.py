@@ -6,10 +6,11 @@ Another foundation model enters with a file of its own and a line in `ENCODERS`;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
 import jax
+from flax import nnx
 from immutabledict import immutabledict
 
 from mmae_jax.models.mmae import MMAE
@@ -20,10 +21,17 @@ Arrays = dict[str, jax.Array]
 
 
 class Encoder(Protocol):
-    """What is asked of an encoder, an `nnx.Module` that is made of `(experiment, rngs=…)`.
+    """What is asked of an encoder, an `nnx.Module`.
 
     No parameter of it may be called `heads` at the top level: that name is taken by the heads beside it.
+
+    Attributes:
+      pretraining_only: top-level names of the parameters that `features` does not use; finetuning leaves them alone.
     """
+
+    pretraining_only: ClassVar[frozenset[str]]
+
+    def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None: ...
 
     @property
     def width(self) -> int:
@@ -41,13 +49,13 @@ class Encoder(Protocol):
         """Returns the encoded tokens, nothing masked: input → `[B, T, L, E]`, laid out and ordered as `available`."""
 
 
-ENCODERS: Mapping[str, Callable[..., Encoder]] = immutabledict(
+ENCODERS: Mapping[str, type[Encoder]] = immutabledict(
     mmae=MMAE,
 )
 
 
-def new_encoder(experiment: Experiment) -> Callable[..., Encoder]:
-    """Returns what makes the encoder of an experiment.
+def encoder_class(experiment: Experiment) -> type[Encoder]:
+    """Returns the class of an experiment's encoder.
 
     Raises:
       SpecError: `model.encoder` names none.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +24,8 @@ Arrays = dict[str, jax.Array]
 
 class MMAE(nnx.Module):
     """Encoders and decoders of an experiment; parameters are float32, computation in `model.dtype`."""
+
+    pretraining_only: ClassVar[frozenset[str]] = frozenset({"enc_to_dec", "decoder", "mask_token", "embed_to_rec"})
 
     def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None:
         model, sizes = experiment.model, experiment.model.architecture

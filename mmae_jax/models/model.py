@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmae_jax import tasks
-from mmae_jax.models.encoder import Arrays, new_encoder
+from mmae_jax.models.encoder import Arrays, encoder_class
 from mmae_jax.models.heads import Head, head_outputs, on_grid, pixel_logits
 from mmae_jax.models.samples import Samples
 from mmae_jax.spec import Experiment
@@ -19,7 +19,7 @@ class Model(nnx.Module):
     def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None:
         model = experiment.model
         self.experiment = experiment
-        self.encoder = new_encoder(experiment)(experiment, rngs=rngs)
+        self.encoder = encoder_class(experiment)(experiment, rngs=rngs)
         self.heads = nnx.Dict(
             {
                 name: Head(

@@ -16,6 +16,8 @@ from mmae_jax.models.model import Model
 from mmae_jax.spec import Experiment
 
 Path = tuple[Any, ...]
+HEADS = "heads"
+"""Top-level name of the parameters of all heads; the other names there are the encoder's."""
 
 
 # Tracing a model's constructor takes half a second, and a start asks for its structure many times.
@@ -62,7 +64,7 @@ def _split(model: Model) -> tuple[nnx.GraphDef[Model], nnx.State]:
 
 def merge(graph: nnx.GraphDef[Model], params: nnx.State) -> Model:
     """Returns the model of a structure and parameters of `abstract_model`."""
-    flat = [(path if path[0] == "heads" else ("encoder", *path), leaf) for path, leaf in nnx.to_flat_state(params)]
+    flat = [(path if path[0] == HEADS else ("encoder", *path), leaf) for path, leaf in nnx.to_flat_state(params)]
     return nnx.merge(graph, nnx.from_flat_state(flat))
 
 

@@ -47,6 +47,8 @@ class Accumulator:
           summary: every array must be readable on this host: replicated, where several hosts hold parts of a batch.
         """
         self._summaries.append({name: np.asarray(array) for name, array in summary.items()})
+        if self._task.adds_up:  # memory stays as it is, however many batches there are
+            self._summaries = [self.summary()]
 
     def summary(self) -> Summary:
         """Returns everything added so far, in the form that `update` takes (without padding)."""

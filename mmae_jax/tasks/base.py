@@ -31,6 +31,9 @@ class Task(abc.ABC):
     per_pixel: ClassVar[bool] = False
     """Whether a target may have one value for each pixel (then it has a `size`)."""
 
+    adds_up: ClassVar[bool] = False
+    """Whether a summary of many samples is a sum, as large as that of one."""
+
     @property
     def monitors(self) -> tuple[str, ...]:
         """The scores by which the best epoch can be chosen: those of which more is better."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Exclusive(Task):
     """One class at each place, learnt by cross-entropy and scored by the confusion matrix."""
 
+    adds_up = True
+
     def outputs(self, target: Target) -> int:
         """Returns a logit for each class."""
         return target.num_classes

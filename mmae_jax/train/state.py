@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -11,16 +12,10 @@ import optax
 from flax import nnx
 
 from mmae_jax import parallel
-from mmae_jax.models.params import abstract_model
+from mmae_jax.models.encoder import encoder_class
+from mmae_jax.models.params import HEADS, abstract_model
 from mmae_jax.spec import Experiment
 from mmae_jax.train.optimizer import optimizer
-
-ENCODER = ("patch_embed", "encoder", "encoder_inter")
-TRAINED = {
-    "pretrain": (*ENCODER, "enc_to_dec", "decoder", "mask_token", "embed_to_rec"),
-    "probe": ("heads",),
-    "finetune": (*ENCODER, "heads"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,19 +50,30 @@ class TrainState:
     ema: nnx.State | None
 
 
-def split_trained(params: nnx.State, phase: str) -> tuple[nnx.State, nnx.State]:
-    """Returns the parameters a phase trains, and the others."""
-    trained, frozen = nnx.split_state(params, lambda path, _: path[0] in TRAINED[phase], ...)
+def split_trained(params: nnx.State, experiment: Experiment, phase: str) -> tuple[nnx.State, nnx.State]:
+    """Returns the parameters a phase trains, and the others.
+
+    Pretraining trains the encoder with all that reconstructs, probing the heads, finetuning encoder and heads.
+    """
+    pretraining_only = encoder_class(experiment).pretraining_only
+    is_trained: Callable[[str], bool] = {
+        "pretrain": lambda name: name != HEADS,
+        "probe": lambda name: name == HEADS,
+        "finetune": lambda name: name not in pretraining_only,
+    }[phase]
+    trained, frozen = nnx.split_state(params, lambda path, _: is_trained(path[0]), ...)
     return trained, frozen
 
 
-def averaged_params(state: TrainState, phase: str) -> nnx.State:
+def averaged_params(state: TrainState, experiment: Experiment, phase: str) -> nnx.State:
     """Returns all parameters, the trained ones averaged where there is an average."""
-    return state.params if state.ema is None else nnx.merge_state(split_trained(state.params, phase)[1], state.ema)
+    if state.ema is None:
+        return state.params
+    return nnx.merge_state(split_trained(state.params, experiment, phase)[1], state.ema)
 
 
 def _begin(program: Program, params: nnx.State) -> TrainState:
-    trained, _ = split_trained(params, program.phase)
+    trained, _ = split_trained(params, program.experiment, program.phase)
     ema = jax.tree.map(jnp.copy, trained) if program.experiment.ema else None
     return TrainState(jnp.zeros((), jnp.int32), params, program.optimizer.init(trained), ema)
 

@@ -97,7 +97,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
     """
     experiment, phase = program.experiment, program.phase
     graph, _ = abstract_model(experiment)
-    trained, frozen = split_trained(state.params, phase)
+    trained, frozen = split_trained(state.params, experiment, phase)
 
     def loss_of(trained: nnx.State) -> tuple[jax.Array, dict[str, Total]]:
         model = merge(graph, nnx.merge_state(frozen, trained))
@@ -121,7 +121,7 @@ def update_ema(program: Program, state: TrainState) -> TrainState:
     if state.ema is None:
         return state
     momentum = ema_momentum(program.experiment.phase(program.phase).epochs)
-    trained, _ = split_trained(state.params, program.phase)
+    trained, _ = split_trained(state.params, program.experiment, program.phase)
     ema = jax.tree.map(lambda average, param: momentum * average + (1 - momentum) * param, state.ema, trained)
     return parallel.in_place(TrainState(state.step, state.params, state.opt_state, ema))
 
@@ -142,7 +142,7 @@ def evaluate_step(
       Errors by modality (pretrain) or target, and what the scores of each target need.
     """
     experiment, phase = program.experiment, program.phase
-    params = averaged_params(state, phase) if phase == "finetune" else state.params
+    params = averaged_params(state, experiment, phase) if phase == "finetune" else state.params
     model = merge(abstract_model(experiment)[0], params)
     with _precision(experiment):
         errors, logits = _errors(model, batch, _key(experiment, "evaluate/mask", index), phase)

@@ -45,8 +45,9 @@ def exchanged(quick_compilation):
 
 
 def trained_bytes(phase):
-    params = abstract_model(program(phase, spec.Mesh()).experiment)[1]
-    return sum(leaf.size * 4 for leaf in jax.tree.leaves(split_trained(params, phase)[0]))
+    experiment = program(phase, spec.Mesh()).experiment
+    trained, _ = split_trained(abstract_model(experiment)[1], experiment, phase)
+    return sum(leaf.size * 4 for leaf in jax.tree.leaves(trained))
 
 
 @pytest.mark.parametrize("phase", ["pretrain", "finetune"])

@@ -29,7 +29,7 @@ def evaluated(experiment, phase, batch_size, mesh, split="train"):
     experiment = runs.replaced(experiment, phase, batch_size=batch_size)
     program = Program(experiment, phase, 6)
     state = begin_phase(program, runs.random_params(experiment, mesh, 1), mesh)
-    average, _ = split_trained(runs.random_params(experiment, mesh, 2), phase)
+    average, _ = split_trained(runs.random_params(experiment, mesh, 2), experiment, phase)
     return evaluate(program, dataclasses.replace(state, ema=average), open_shards(experiment), split, mesh)
 
 

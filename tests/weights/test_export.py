@@ -54,7 +54,9 @@ def test_names_and_shapes_are_those_of_the_table(tiny_experiment, weights):
 
 def test_values_are_those_of_the_chosen_checkpoint(tiny_experiment, finished_run, weights):
     state = runs.state_of(tiny_experiment, finished_run, "finetune")
-    assert_same_tensors(load_file(weights), exported(averaged_params(state, "finetune"), tiny_experiment))
+    assert_same_tensors(
+        load_file(weights), exported(averaged_params(state, tiny_experiment, "finetune"), tiny_experiment)
+    )
 
 
 def test_file_carries_the_experiment(tiny_experiment, weights):

@@ -25,7 +25,7 @@ def test_a_run_gives_what_its_last_phase_was_scored_by(tiny_experiment, finished
     weights = open_weights(finished_run)
     state = runs.state_of(tiny_experiment, finished_run, "finetune")
     assert read_result(finished_run, "finetune").averaged
-    runs.assert_same(weights.on(runs.one_device()), averaged_params(state, "finetune"))
+    runs.assert_same(weights.on(runs.one_device()), averaged_params(state, tiny_experiment, "finetune"))
     assert weights.experiment == tiny_experiment
     assert weights.contract == tiny_experiment.dataset
     assert str(weights.where) == str(finished_run / "finetune" / "checkpoints")
@@ -38,7 +38,7 @@ def test_phase_step_and_average_of_a_run_are_chosen(tiny_experiment, finished_ru
     earlier = runs.state_of(tiny_experiment, finished_run, "pretrain", step)
     runs.assert_same(open_weights(finished_run, "pretrain", step).on(runs.one_device()), earlier.params)
     averaged = open_weights(finished_run, "pretrain", step, averaged=True).on(runs.one_device())
-    runs.assert_same(averaged, averaged_params(earlier, "pretrain"))
+    runs.assert_same(averaged, averaged_params(earlier, tiny_experiment, "pretrain"))
 
 
 def test_an_export_gives_the_arrays_of_its_run(tiny_experiment, finished_run, exported):
