@@ -16,8 +16,6 @@ from absl import logging
 from safetensors import safe_open
 
 import configs.quickstart
-import data_prep.__main__ as data_prep
-from data_prep.arguments import path
 from mmae_jax import compilation_cache, report
 from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.parser import add_config, check_at_least
@@ -126,8 +124,10 @@ def _make_shards(paths: Paths, tiles: int) -> None:
 
 def _data_prep(*arguments: str) -> None:
     """Runs a command of `python -m data_prep`, which reports its problems itself."""
+    from data_prep.__main__ import main
+
     logging.info("python -m data_prep %s", " ".join(arguments))
-    code = data_prep.main(arguments)
+    code = main(arguments)
     if code:
         sys.exit(code)
 
@@ -181,6 +181,8 @@ def _summary(scores: dict[str, dict[str, float]], paths: Paths, test_tiles: int)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
+    from data_prep.arguments import path
+
     add_config(
         parser,
         default=configs.quickstart.__file__,
