@@ -1,4 +1,4 @@
-"""Versions of what is written to disk: sensor contract, checkpoints, exported weights."""
+"""Versions of what is written to disk: sensor contract, manifest of shards, checkpoints, results, exported weights."""
 
 from __future__ import annotations
 

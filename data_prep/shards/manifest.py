@@ -13,12 +13,12 @@ from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
 from mmae_jax.config import from_plain, to_plain
+from mmae_jax.formats import VERSION_KEY, format_version
 from mmae_jax.spec import SpecError
 
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION = 1
 """Version of what is in the file; manifests older than versions are read, too: they hold the same fields."""
-_VERSION_KEY = "format_version"
 _OWN_CHECKSUM = "sha256"
 _CHUNK = 1 << 20
 
@@ -88,7 +88,7 @@ def crc32c(path: Path) -> str:
 
 def to_text(manifest: Manifest) -> str:
     """Returns the manifest as JSON with the version of its format and a checksum of its own."""
-    plain = {_VERSION_KEY: FORMAT_VERSION} | to_plain(manifest)
+    plain = {VERSION_KEY: FORMAT_VERSION} | to_plain(manifest)
     return json.dumps(plain | {_OWN_CHECKSUM: _checksum(plain)}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -108,9 +108,9 @@ def read_manifest(directory: Path) -> Manifest:
         raise DataPrepError(f"{path}: cannot be read ({error})") from error
     if not isinstance(plain, dict):
         raise DataPrepError(f"{path}: expected a JSON object, found {type(plain).__name__}")
-    _check_version(path, plain.get(_VERSION_KEY, FORMAT_VERSION))
+    format_version(plain, FORMAT_VERSION, path, DataPrepError)
     expected = plain.pop(_OWN_CHECKSUM, "nothing")
-    fields = {name: value for name, value in plain.items() if name != _VERSION_KEY}
+    fields = {name: value for name, value in plain.items() if name != VERSION_KEY}
     try:
         manifest: Manifest = from_plain(Manifest, fields, "")
     except SpecError as error:
@@ -118,14 +118,6 @@ def read_manifest(directory: Path) -> Manifest:
     if (found := _checksum(plain)) != expected:
         raise DataPrepError(f"{path}: was edited: expected checksum {expected}, found {found}")
     return manifest
-
-
-def _check_version(path: Path, found: object) -> None:
-    if found != FORMAT_VERSION:
-        raise DataPrepError(
-            f"{path}: {_VERSION_KEY}: expected {FORMAT_VERSION}, found {found!r}; read these shards with the "
-            "version of mmae_jax that wrote them, or prepare them again"
-        )
 
 
 def _checksum(plain: dict[str, Any]) -> str:

@@ -8,7 +8,10 @@ import math
 
 from etils import epath
 
+from mmae_jax.formats import VERSION_KEY, format_version
+
 RESULT_FILE = "result.json"
+FORMAT_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Result:
 
 def write_result(workdir: epath.PathLike, result: Result) -> None:
     """Writes the result of a phase, atomically: its file says that the phase is finished. NaN is written as null."""
-    plain = dataclasses.asdict(result)
+    plain = {VERSION_KEY: FORMAT_VERSION} | dataclasses.asdict(result)
     for scores in plain["scores"].values():
         scores.update({name: None for name, value in scores.items() if not math.isfinite(value)})
     file = epath.Path(workdir) / result.phase / RESULT_FILE
@@ -40,11 +43,16 @@ def write_result(workdir: epath.PathLike, result: Result) -> None:
 
 
 def read_result(workdir: epath.PathLike, phase: str) -> Result | None:
-    """Returns the result of a phase in `workdir`, None where it is not finished."""
+    """Returns the result of a phase in `workdir`, None where it is not finished.
+
+    Raises:
+      SpecError: a newer version of this program wrote it.
+    """
     file = epath.Path(workdir) / phase / RESULT_FILE
     if not file.exists():
         return None
     plain = json.loads(file.read_text())
+    format_version(plain, FORMAT_VERSION, file)
     for scores in plain["scores"].values():
         scores.update({name: math.nan for name, value in scores.items() if value is None})
-    return Result(**plain)
+    return Result(**{name: value for name, value in plain.items() if name != VERSION_KEY})

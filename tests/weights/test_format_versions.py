@@ -16,6 +16,7 @@ from mmae_jax.weights.checkpoint import Checkpoints, load_params
 from mmae_jax.weights.export import export, state_dict
 from mmae_jax.weights.folder import CheckpointError, open_experiment
 from mmae_jax.weights.progress import Progress
+from mmae_jax.weights.result import Result, read_result, write_result
 from mmae_jax.weights.source import open_weights
 from tests import runs
 
@@ -166,3 +167,25 @@ def test_an_export_is_exported_again_without_a_changed_byte(exported, finished_r
 def test_weights_without_experiment_are_no_start_of_an_export(exported):
     with pytest.raises(SpecError, match=r"weights.safetensors: does not say for which experiment"):
         state_dict(exported(experiment=None))
+
+
+def write_result_of_version(workdir, version):
+    write_result(workdir, Result(PHASE, STEP, False, {"val": {"loss": 1.0}}))
+    file = workdir / PHASE / "result.json"
+    plain = json.loads(file.read_text())
+    assert plain.pop("format_version") == 1
+    file.write_text(json.dumps(plain if version is None else plain | {"format_version": version}))
+
+
+@pytest.mark.parametrize("version", [None, 1])
+def test_result_of_this_version_and_from_before_versions_is_read(tmp_path, version):
+    (tmp_path / PHASE).mkdir()
+    write_result_of_version(tmp_path, version)
+    assert read_result(tmp_path, PHASE) == Result(PHASE, STEP, False, {"val": {"loss": 1.0}})
+
+
+def test_result_of_a_newer_version_is_refused_by_name(tmp_path):
+    (tmp_path / PHASE).mkdir()
+    write_result_of_version(tmp_path, 2)
+    with pytest.raises(SpecError, match=f"result.json: {NEWER}"):
+        read_result(tmp_path, PHASE)
