@@ -114,6 +114,9 @@ ENTRY %main (x: f32[8,8]) -> f32[8,8] {
   %cudnn-fmha.3 = f32[8,8]{1,0} custom-call(%x), TARGET(__cudnn$fmhaSoftmax), SCOPE(jvp(joint)/dot_product)
   %input_reduce_fusion.4 = f32[8]{0} fusion(%x), kind=kInput, calls=%fused_reduce
   %all-reduce.5 = f32[8,8]{1,0} all-reduce(%x), replica_groups={}, SCOPE(optimizer/psum)
+  %loop_add_fusion.7 = f32[8]{0} fusion(%x), calls=%fused_reduce, metadata={deduplicated_name="loop_add_fusion.1"}
+  %loop_add_fusion.8 = f32[8]{0} fusion(%x), calls=%fused_reduce, metadata={deduplicated_name="loop_add_fusion.2"}
+  %add.9 = f32[8]{0} add(%x), metadata={op_name="jit(train_step)/mask/add" deduplicated_name="loop_add_fusion.2"}
   ROOT %sort.6 = f32[8,8]{1,0} sort(%x), SCOPE(mask/sort)
 }
 """
@@ -132,6 +135,8 @@ GPU = re.sub(r"SCOPE\((.*)\)\n", r'metadata={op_name="jit(train_step)/\1"}\n', G
         ("sort.6", "cub_radix_sort", "mask", "others"),
         ("nvjet_hsh_128x256_64x4", "nvjet_hsh_128x256_64x4", None, "matrix products"),  # nothing known but the kernel
         ("loop_add_fusion_9", "loop_add_fusion_9", None, "element-wise"),
+        ("loop_add_fusion_1", "loop_add_fusion_1", "loss", "reductions"),  # one kernel for equal fusions
+        ("loop_add_fusion_2", "loop_add_fusion_2", None, "reductions"),  # of which it may be either
         ("MemsetD8", "MemsetD8", None, "copies"),
     ],
 )

@@ -16,6 +16,7 @@ NO_PART = "no part"
 _PART = re.compile(r"resize|embed|mask|(?:encoder|decoder|head)_\w+|joint|pixels|loss|optimizer")
 _RECOMPUTED = "rematted_computation"
 _OP_NAME = re.compile(r'op_name="([^"]*)"')
+_SHARED_NAME = re.compile(r'deduplicated_name="([^"]*)"')
 _TARGET = re.compile(r'custom_call_target="([^"]*)"')
 
 PRODUCTS, ATTENTION, REDUCTIONS, ELEMENTWISE = "matrix products", "attention kernels", "reductions", "element-wise"
@@ -65,17 +66,22 @@ class Program:
                     self._near[operand].append(one.name)
         for one in self._instructions.values():
             self._near[one.name] += one.operands
-        # Kernels of GPUs are called as their instructions, with other punctuation.
-        self._by_kernel = {_plain(name): name for name in self._instructions}
+        # Kernels of GPUs are called as their instructions, with other punctuation; equal ones share one name.
+        self._by_kernel: dict[str, list[Instruction]] = collections.defaultdict(list)
+        for one in self._instructions.values():
+            for name in {one.name, *_SHARED_NAME.findall(one.attributes)}:
+                self._by_kernel[_plain(name)].append(one)
 
     def place(self, operation: str, kernel: str, scope: str = "") -> Place:
         """Returns where an operation belongs; arguments as the fields of `trace.Event`."""
-        name = operation if operation in self._instructions else self._by_kernel.get(_plain(operation), "")
-        instruction = self._instructions.get(name)
-        if instruction is None:
+        known = self._instructions.get(operation)
+        found = [known] if known else self._by_kernel.get(_plain(operation), [])
+        if not found:
             return Place(part_of(scope), pass_of(scope), _kind_of_kernel(kernel))
-        path = next(filter(part_of, self._paths(instruction)), _op_name(instruction) or scope)
-        return Place(part_of(path), pass_of(path), self._kind(instruction, kernel))
+        paths = [next(filter(part_of, self._paths(one)), _op_name(one) or scope) for one in found]
+        places = {(part_of(path), pass_of(path)) for path in paths}
+        part, direction = places.pop() if len(places) == 1 else (None, pass_of(paths[0]))
+        return Place(part, direction, self._kind(found[0], kernel))
 
     def _paths(self, instruction: Instruction) -> Iterator[str]:
         """Yields scopes it may belong to, the surest first: its own, those inside of it, of its users and operands.
