@@ -11,6 +11,7 @@ from mmae_jax.commands.parser import Parser
 BENCHES = {
     "train": ("train.command", "the training step on the devices at hand"),
     "loop": ("loop", "the training loop from shards to checkpoints: what limits it"),
+    "attention": ("attention", "attention kernels at the shapes of configs: exact, and how fast"),
     "compile": ("compile.command", "the training step, compiled for devices that are not there"),
     "suite": ("suite.command", "all that is to be measured on an accelerator, in order of importance"),
     "report": ("speed_page.command", "what benches found, as one page"),

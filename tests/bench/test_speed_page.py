@@ -76,6 +76,10 @@ def test_everything_a_bench_writes_is_shown(tmp_path, write, capsys):
     write("loop", "loop", {"config": "configs/flair_hub.py", "phase": "pretrain", "stages": stages} | loop)
     data = {"pipeline": 10.0, "stages": stages, "stored": 2.4e6, "ratio": None}
     write("data", "data", {"config": "configs/flair_hub.py"} | data)
+    shape = {"length": 225, "heads": 16, "width": 32, "uses": ["treesatai_ts decoder_aerial"]}
+    kernel = {"shape": shape, "kernel": "cudnn", "seconds": 2e-3, "agrees": True, "refused": ""}
+    refused = kernel | {"refused": "Unsupported sequence length", "seconds": None}
+    write("attention", "attention", {"batch": 64, "rows": [kernel, refused]})
     (tmp_path / "notes.md").write_text("A wheel with corners was slower.\n")
     text = report(tmp_path, capsys)
     for row in (
@@ -87,6 +91,8 @@ def test_everything_a_bench_writes_is_shown(tmp_path, write, capsys):
         "| 128 | none | – | out of memory |",
         "| 500.0 | 600.0 | 16.7% | decode | 1000.0 | 10.00 | 6.0 |",
         "| 100.0 | 1.00 | 2.00 | 3.00 | 4.00 | 2.40 | – |",
+        "| 64 × 225 × 16 × 32 | cudnn | 2.000 | yes | treesatai_ts decoder_aerial |",
+        "| 64 × 225 × 16 × 32 | cudnn | Unsupported sequence length |  | treesatai_ts decoder_aerial |",
         "A wheel with corners was slower.",
     ):
         assert row in text, row

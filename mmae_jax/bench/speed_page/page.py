@@ -63,6 +63,7 @@ def sections(entries: Sequence[Entry]) -> list[str]:
         *_section("Seconds until the first step", tables.starts(entries)),
         *_section("Where the time goes", tables.profiles(entries)),
         *_section("Choices", tables.trials(entries)),
+        *_section("Attention kernels", tables.kernels(entries)),
         *_section("From shards to checkpoints", tables.loops(entries)),
         *_section("Input pipeline", tables.feeds(entries)),
     ]

@@ -130,6 +130,34 @@ def trials(entries: Sequence[Entry]) -> str:
     return table((*heading, "program, GB", "record"), rows)
 
 
+def kernels(entries: Sequence[Entry]) -> str:
+    """Attention kernels at the shapes of configs, forward and backward."""
+    rows = []
+    for entry in of_kind(entries, "attention"):
+        for one in entry.found["rows"]:
+            shape = one["shape"]
+            rows.append(
+                (
+                    entry.device,
+                    f"{entry.found['batch']} × {shape['length']} × {shape['heads']} × {shape['width']}",
+                    one["kernel"],
+                    one["refused"] or f"{one['seconds'] / MILLI:.3f}",
+                    "" if one["refused"] else "yes" if one["agrees"] else "**no**",
+                    ", ".join(shape["uses"]),
+                    _link(entry),
+                )
+            )
+    heading = (
+        "device",
+        "samples × tokens × heads × width",
+        "kernel",
+        "ms",
+        "as exact as rounding lets it be",
+        "used by",
+    )
+    return table((*heading, "record"), rows)
+
+
 def loops(entries: Sequence[Entry]) -> str:
     """The loop from shards to checkpoints."""
     heading = (

@@ -50,7 +50,7 @@ EXPERIMENTS = (
     Experiment("pastis_hd_pretrain", "pastis_hd", "pretrain", 64, (128, 256)),
     Experiment("flair_hub_finetune", "flair_hub", "finetune", 16, (32, 64)),
 )
-STEP, START, BATCHES, CHOICES = 240.0, 120.0, 360.0, 480.0
+STEP, START, KERNELS, BATCHES, CHOICES = 240.0, 120.0, 180.0, 360.0, 480.0
 """Seconds a case may take, of each kind."""
 
 
@@ -61,7 +61,7 @@ def cases(cache: Path, local: bool = False) -> list[Case]:
       cache: folder of compiled programs, of which each experiment has its own, so that its first start is a cold one.
       local: whether to shrink all configs to a laptop, to try the suite.
     """
-    kinds = (_steps, _starts, _batches, _choices)
+    kinds = (_steps, _starts, _kernels, _batches, _choices)
     return list(itertools.chain.from_iterable(kind(cache, local) for kind in kinds))
 
 
@@ -76,6 +76,12 @@ def _starts(cache: Path, local: bool) -> Iterator[Case]:
     for one in EXPERIMENTS:
         options = (f"--batch={_size(one.batch, local)}", "--steps=0")
         yield Case(f"{one.name}_start", (*_step(one, cache, local), *options), START)
+
+
+def _kernels(cache: Path, local: bool) -> Iterator[Case]:
+    """Attention kernels against XLA in float32, at the shapes of all these configs."""
+    configs = dict.fromkeys(_config(one, local) for one in EXPERIMENTS)
+    yield Case("attention", ("attention", "--config", *configs), KERNELS)
 
 
 def _batches(cache: Path, local: bool) -> Iterator[Case]:
@@ -94,8 +100,16 @@ def _choices(cache: Path, local: bool) -> Iterator[Case]:
 
 
 def _step(one: Experiment, cache: Path, local: bool) -> tuple[str, ...]:
-    config = f"--config={CONFIGS / one.config}.py{':runlocal' if local else ''}"
-    return ("train", config, f"--phase={one.phase}", f"--config.compilation_cache={cache / one.name}")
+    return (
+        "train",
+        f"--config={_config(one, local)}",
+        f"--phase={one.phase}",
+        f"--config.compilation_cache={cache / one.name}",
+    )
+
+
+def _config(one: Experiment, local: bool) -> str:
+    return f"{CONFIGS / one.config}.py{':runlocal' if local else ''}"
 
 
 def _size(batch: int, local: bool) -> int:
