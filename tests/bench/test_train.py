@@ -24,7 +24,9 @@ CONFIGS = [f"{path}:runlocal" for path in sorted((runs.ROOT / "configs").glob("[
 
 @pytest.fixture
 def one_device(monkeypatch):
+    """Parameters are not drawn, which takes longer than all the rest; `bench suite` does it in its slow test."""
     runs.only_one_device(monkeypatch)
+    monkeypatch.setattr("mmae_jax.bench.train.measurement.new_params", runs.constant_params)
 
 
 def bench(*arguments: str) -> int:
