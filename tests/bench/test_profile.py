@@ -1,6 +1,8 @@
 """Where the time of a step goes: traces are read, and operations placed by part of the model and kind of work."""
 
+import dataclasses
 import re
+import types
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +67,54 @@ def test_a_profile_reads_as_a_table(found):
     text = "\n".join(describe(found))
     for name in ("encoder_s2", "optimizer", "matrix products", "longest operations", "belongs to no part"):
         assert name in text
+
+
+@dataclasses.dataclass
+class Made:
+    """A plane, line or event of a made-up trace."""
+
+    name: str
+    lines: list = dataclasses.field(default_factory=list)
+    events: list = dataclasses.field(default_factory=list)
+    stats: list = dataclasses.field(default_factory=list)
+    start_ns: float = 0
+    duration_ns: float = 0
+
+
+def ran(name, start, duration, **stats):
+    return Made(name, stats=list(stats.items()), start_ns=start, duration_ns=duration)
+
+
+def test_devices_are_read_once_whatever_their_lines(monkeypatch, tmp_path):
+    ours = {"hlo_module": "jit_step", "hlo_op": "fusion.1"}
+    streams = [
+        Made(
+            "Stream #7(Compute)", events=[ran("loop_fusion_1", 0, 30, **ours), ran("other", 30, 5, hlo_module="jit_x")]
+        ),
+        Made("Stream #8(MemcpyD2D)", events=[ran("MemcpyD2D", 50, 10)]),
+        Made("XLA Ops", events=[ran("fusion.1", 0, 30, **ours)]),
+    ]
+    operations = Made(
+        "XLA Ops", events=[ran("%fusion.2 = f32[8] fusion(f32[8] %x)", 0, 40, tf_op="jit(step)/loss/add")]
+    )
+    planes = [
+        Made("/device:GPU:0", lines=streams),
+        Made("/device:TPU:0", lines=[operations, Made("Steps", events=[ran("7", 0, 99)])]),
+        Made("/host:CPU", lines=[Made("python", events=[ran("train", 0, 500)])]),
+        Made("/host:metadata"),
+    ]
+    monkeypatch.setattr(jax.profiler.ProfileData, "from_file", lambda _: types.SimpleNamespace(planes=planes))
+    (tmp_path / "host.xplane.pb").touch()
+    found = read_trace(tmp_path, "jit_step").operations
+    assert [(one.operation, one.kernel, round(one.seconds * 1e9)) for one in found] == [
+        ("fusion.2", "fusion.2", 40),
+        ("fusion.1", "loop_fusion_1", 30),
+        ("MemcpyD2D", "MemcpyD2D", 10),
+    ]
+    assert found[0].scope == "jit(step)/loss/add"
+    planes[:] = [Made("/host:CPU")]
+    with pytest.raises(ValueError, match="the profiler tells nothing of jit_step"):
+        read_trace(tmp_path, "jit_step")
 
 
 def test_what_ran_inside_is_no_time_of_what_is_around():

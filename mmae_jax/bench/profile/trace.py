@@ -91,11 +91,16 @@ def read_trace(folder: Path, module: str) -> Trace:
     Args:
       folder: of `tracing`.
       module: name of the compiled program (`jit_train_step`); what other programs did is left out.
+
+    Raises:
+      ValueError: the profiler wrote nothing of the program.
     """
     newest = max(folder.rglob("*.xplane.pb"), key=lambda file: file.stat().st_mtime)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "builtin type event_stats", DeprecationWarning)
         planes = list(_planes(jax.profiler.ProfileData.from_file(str(newest)), module))
+    if not planes:
+        raise ValueError(f"the profiler tells nothing of {module}")
     return summary(planes)
 
 
@@ -147,10 +152,9 @@ def _planes(data: Any, module: str) -> Iterator[list[list[Event]]]:
         if not plane.name.startswith(DEVICE) and plane.name != HOST:
             continue
         lines = list(plane.lines)
-        # GPUs have a line for each stream, TPUs one for operations beside others that repeat it in another grouping.
-        chosen = [line for line in lines if line.name == TPU_OPERATIONS] or [
-            line for line in lines if plane.name == HOST or line.name.startswith("Stream")
-        ]
+        # GPUs have a line for each stream, TPUs one for operations; other lines repeat them in other groups.
+        streams = [line for line in lines if plane.name == HOST or line.name.startswith("Stream")]
+        chosen = streams or [line for line in lines if line.name == TPU_OPERATIONS]
         found = [list(_events(line, module, on_host=plane.name == HOST)) for line in chosen]
         if any(found):
             yield found
@@ -159,7 +163,7 @@ def _planes(data: Any, module: str) -> Iterator[list[list[Event]]]:
 def _events(line: Any, module: str, *, on_host: bool) -> Iterator[Event]:
     for event in line.events:
         stats = {name: str(value) for name, value in event.stats if name in ("hlo_op", "hlo_module", "tf_op")}
-        if ("hlo_op" not in stats and on_host) or stats.get("hlo_module", module) != module:
+        if ("hlo_op" not in stats and on_host) or stats.get("hlo_module", module).partition("(")[0] != module:
             continue
         matched = _INSTRUCTION.fullmatch(event.name)
         kernel = matched[1] if matched else event.name

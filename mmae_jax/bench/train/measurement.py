@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from absl import logging
 
 from mmae_jax import parallel
 from mmae_jax.bench.profile.profile import Profile, profile
@@ -88,7 +89,7 @@ class Measurement:
       memory: bytes of a device.
       padding: share of the tokens that stand for nothing.
       speed: None where only the start was asked for.
-      profile: None where not asked for.
+      profile: None where not asked for, or where the profiler fails.
     """
 
     batch_size: int
@@ -205,10 +206,15 @@ def program_bytes(compiled: jax.stages.Compiled) -> int:
     return int(sizes.argument_size_in_bytes + results + sizes.temp_size_in_bytes)
 
 
-def _profile(step: Step, folder: Path) -> Profile:
-    with tracing(folder):
-        step.seconds(TRACED_STEPS)
-    traced = read_trace(folder, MODULE)
+def _profile(step: Step, folder: Path) -> Profile | None:
+    """Returns where the time goes; None where the profiler fails, which is no reason to lose the rest."""
+    try:
+        with tracing(folder):
+            step.seconds(TRACED_STEPS)
+        traced = read_trace(folder, MODULE)
+    except (RuntimeError, ValueError) as error:
+        logging.warning("no profile: %s", error)
+        return None
     return profile(traced, step.compiled.as_text(), TRACED_STEPS * step.mesh.size)
 
 
