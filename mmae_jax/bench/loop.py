@@ -41,6 +41,7 @@ UNNOTICED = 0.02
 """Waiting below this share is no limit."""
 MB, MILLI = 1e6, 1e-3
 PIPELINE, TRANSFER, DEVICES = "whole pipeline", "transfer", "devices"
+PROGRAM = "what the program does between steps"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,9 +91,11 @@ class Loop:
 
     @property
     def limit(self) -> str:
-        """The slowest component; the devices where they hardly waited."""
+        """The slowest component; the devices where they hardly waited, the program where that waited for no data."""
         if self.device_waited < UNNOTICED:
             return DEVICES
+        if self.host_waited < self.device_waited / 2:
+            return PROGRAM
         return max((name for name in self.stages if name != PIPELINE), key=lambda name: self.stages[name])
 
     def cores(self, component: str) -> float:

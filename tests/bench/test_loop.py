@@ -47,13 +47,14 @@ def test_the_loop_is_measured_and_written(synthetic_shards, quick_compilation, m
     assert 0 < found["goodput"] < 1
     assert found["rate"] == found["device_rate"]
     assert found["cores"] == pytest.approx(found["rate"] * found["stages"]["whole pipeline"] / 1000)
-    assert found["limit"] in (*found["stages"], "devices")
+    assert found["limit"] in (*found["stages"], "devices", "what the program does between steps")
 
 
 def test_the_slowest_component_limits_where_devices_wait():
     assert FAST.device_waited == pytest.approx(0.1)
     assert FAST.limit == "decode"
     assert FAST.cores("whole pipeline") == pytest.approx(10)
+    assert dataclasses.replace(FAST, host_waited=0.01).limit == "what the program does between steps"
     assert dataclasses.replace(FAST, samples_per_second=99).limit == "devices"
     assert dataclasses.replace(FAST, samples_per_second=101).device_waited == 0
     text = describe("title", FAST)
