@@ -1,9 +1,10 @@
 """Eight virtual CPU devices, strict shapes, and warnings that fail."""
 
-import os
+# ruff: noqa: E402
 
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+from tests import compilation
+
+compilation.set_up()  # before JAX is imported
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,14 +57,7 @@ def _data_prep(*arguments: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def quick_compilation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What is compiled from now on is not optimised, which takes half the time and changes no behaviour."""
-    with runs.quick_compilation(tmp_path_factory.mktemp("compiled")):
-        yield
-
-
-@pytest.fixture(scope="session")
-def tiny_experiment(synthetic_shards: Path, quick_compilation: None) -> spec.Experiment:
+def tiny_experiment(synthetic_shards: Path) -> spec.Experiment:
     """Two modalities, 3 steps an epoch, 2 epochs a phase."""
     return runs.tiny(synthetic_shards)
 
@@ -86,7 +80,7 @@ def finished_run(
 
 
 @pytest.fixture
-def scripted(quick_compilation: None) -> Iterator[runs.Scripted]:
+def scripted() -> Iterator[runs.Scripted]:
     """Training and evaluation are replaced by something quick with known results."""
     patch = runs.Scripted()
     yield patch

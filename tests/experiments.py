@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -121,13 +120,6 @@ def only(samples: Samples, names: Iterable[str]) -> Samples:
     )
 
 
-# Compiling takes most of the time of these tests, and optimised code changes no result.
-jit = functools.partial(
-    jax.jit,
-    compiler_options={"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
-)
-
-
 class Tiny:
     """A model of an experiment with random parameters, as plain functions of parameters and samples."""
 
@@ -155,7 +147,7 @@ class Tiny:
     def draw_masks(self, samples: Samples, key: int = 0) -> dict[str, SequenceMask]:
         """Draws the masks of the samples."""
         model = self.encoder(self.params)
-        draw = jit(lambda available: draw_masks(jax.random.key(key), model.fusion, self.experiment.mask, available))
+        draw = jax.jit(lambda available: draw_masks(jax.random.key(key), model.fusion, self.experiment.mask, available))
         return draw(model.available(samples))
 
     def pretrain(

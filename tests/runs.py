@@ -6,11 +6,10 @@ import collections
 import contextlib
 import dataclasses
 import io
-import os
 import subprocess
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +29,7 @@ from mmae_jax.train.evaluation import Evaluation
 from mmae_jax.train.state import Program, TrainState, abstract_state
 from mmae_jax.weights.checkpoint import Checkpoints
 from mmae_jax.weights.result import read_result
+from tests import compilation
 from tests.train import tiny_config
 
 CONFIG = Path(tiny_config.__file__)
@@ -99,36 +99,11 @@ def assert_same(found: Any, expected: Any) -> None:
     assert not different
 
 
-def training_process(workdir: Path, cache: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Starts `python -m mmae_jax train` on one device; compiled programs are kept in `cache`."""
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {
-        "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+def training_process(workdir: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Starts `python -m mmae_jax train` on one device."""
     command_line = [sys.executable, "-m", "mmae_jax", "train", f"--config={CONFIG}", f"--workdir={workdir}", *arguments]
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command_line, cwd=ROOT, env=environment, **streams | options)
-
-
-@contextlib.contextmanager
-def quick_compilation(cache: Path) -> Iterator[None]:
-    """Compiles without optimisation, each program once."""
-    from jax.experimental.compilation_cache import compilation_cache
-
-    settings = {
-        "jax_disable_most_optimizations": (True, False),
-        "jax_compilation_cache_dir": (str(cache), None),
-        "jax_persistent_cache_min_compile_time_secs": (0.0, 1.0),
-    }
-    for name, (value, _) in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield
-    for name, (_, default) in settings.items():
-        jax.config.update(name, default)
-    compilation_cache.reset_cache()
+    return subprocess.Popen(command_line, cwd=ROOT, env=compilation.environment(), **streams | options)
 
 
 class Compilations(collections.Counter[str]):

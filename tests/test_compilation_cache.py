@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +11,14 @@ import jax
 import pytest
 
 from mmae_jax.compilation_cache import FOLDER, kept_programs
-from tests import runs
-
-CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+from tests import compilation, runs
 
 # Runs an experiment up to its first step, and prints what was looked up in the cache and what was compiled.
 TO_FIRST_STEP = """
 import collections, json, os, sys
 import jax
 from mmae_jax.train import loop, phase
-from tests import runs
+from tests import compilation, runs
 events = collections.Counter()
 jax.monitoring.register_event_listener(lambda event, **_: events.update([event.rpartition("/")[2]]))
 def stop_after(program, state, batch):
@@ -35,9 +32,10 @@ loop.run(runs.tiny(sys.argv[1]), sys.argv[2])
 
 def looked_up(shards: Path, workdir: Path) -> tuple[int, int]:
     """Starts a process that runs until its first step; returns the programs it asked for, and those it found."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", CACHE_VARIABLE)}
+    settings = (compilation.FOLDER, compilation.MIN_SECONDS)  # which a user need not know
+    environment = {name: value for name, value in compilation.environment().items() if name not in settings}
     command = [sys.executable, "-c", TO_FIRST_STEP, str(shards), str(workdir)]
-    options: dict[str, Any] = {"env": environment | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}, "cwd": runs.ROOT}
+    options: dict[str, Any] = {"env": environment, "cwd": runs.ROOT}
     asked, found = json.loads(subprocess.run(command, **options, stdout=subprocess.PIPE, check=True).stdout)
     return asked, found
 

@@ -98,7 +98,7 @@ def rasters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # how ml_collections 1.1 reads a config file
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=name_of)
-def test_the_commands_of_a_page_run(page, request, tmp_path, monkeypatch, quick_compilation):
+def test_the_commands_of_a_page_run(page, request, tmp_path, monkeypatch):
     places = {name: str(request.getfixturevalue(fixture)) for name, fixture in PLACES[page.stem].items()}
     monkeypatch.chdir(tmp_path)
     for block in blocks(page):

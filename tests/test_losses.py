@@ -9,7 +9,7 @@ import pytest
 from immutabledict import immutabledict
 
 from mmae_jax import losses, spec
-from tests.experiments import experiment, jit, random_samples
+from tests.experiments import experiment, random_samples
 
 BATCH = 3
 NAMES = ("aerial", "s2", "s1_asc")
@@ -23,7 +23,7 @@ def tiny(request):
 @pytest.fixture(scope="module")
 def errors_of(tiny):
     """Errors by modality, compiled once: of patches, samples, masked, weight."""
-    return jit(lambda *arguments: losses.reconstruction_errors(*arguments, tiny))
+    return jax.jit(lambda *arguments: losses.reconstruction_errors(*arguments, tiny))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_modality_with_nothing_masked_is_left_out_of_loss_and_gradient(tiny, sam
         errors = losses.reconstruction_errors(patches, samples, nothing, jnp.ones(BATCH), tiny)
         return losses.reconstruction_loss(errors, tiny), errors
 
-    (value, errors), gradients = jit(jax.value_and_grad(loss, has_aux=True))(patches)
+    (value, errors), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(patches)
     expected = (4 * errors["aerial"].mean + 8 * errors["s1_asc"].mean) / 12
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     assert (gradients["s2"] == 0).all()

@@ -39,7 +39,7 @@ def make_mesh(name):
 
 
 @pytest.fixture(scope="module")
-def experiment(synthetic_shards, quick_compilation):
+def experiment(synthetic_shards):
     settings = {"pretrain__batch_size": 8, "finetune__batch_size": 8, "finetune__base_lr": 1e-2}
     return runs.tiny(synthetic_shards, ("s2",), **settings)
 

@@ -6,7 +6,7 @@ from mmae_jax.commands.command_line import main
 from tests import runs
 
 
-def test_each_checkpoint_is_timed(quick_compilation, tmp_path, capsys):
+def test_each_checkpoint_is_timed(tmp_path, capsys):
     workdir = tmp_path / "new"
     assert main(["bench", "checkpoint", f"--config={runs.CONFIG}", f"--workdir={workdir}", "--rounds=2"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -29,7 +29,7 @@ def program(phase, mesh, **model):
 
 
 @pytest.fixture(scope="module")
-def exchanged(quick_compilation):
+def exchanged():
     """Compiles a step once: phase, mesh → its collectives."""
     done = {}
 
@@ -81,7 +81,7 @@ def test_tensor_parallelism_sums_activations_and_exchanges_none(exchanged, phase
     assert kinds == {"all-reduce"}
 
 
-def test_masks_are_drawn_without_a_word_to_other_devices(quick_compilation):
+def test_masks_are_drawn_without_a_word_to_other_devices():
     step, mesh = program("pretrain", spec.Mesh(data=8)), parallel.make_mesh(spec.Mesh(data=8))
     fusion, rows = Fusion.of(step.experiment), jax.NamedSharding(mesh, parallel.BATCH)
     there = {name: jax.ShapeDtypeStruct((BATCH, i.num_dates), bool, sharding=rows) for name, i in fusion.inputs.items()}
@@ -97,7 +97,7 @@ def test_masks_are_drawn_without_a_word_to_other_devices(quick_compilation):
 
 
 @pytest.mark.parametrize("what", ["new parameters", "beginning of a phase"])
-def test_no_device_ever_holds_a_whole_parameter(quick_compilation, what):
+def test_no_device_ever_holds_a_whole_parameter(what):
     sizes = spec.Mesh(data=1, fsdp=4, tensor=2)
     step, mesh = program("pretrain", sizes), parallel.make_mesh(sizes)
     state = abstract_state(step, mesh)

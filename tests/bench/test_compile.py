@@ -38,7 +38,7 @@ def compiled(function, *arguments):
 
 
 @pytest.fixture(scope="module")
-def found(quick_compilation):
+def found():
     """A step of a tiny model for eight devices."""
     experiment = experiments.experiment(("s2",), ("trees",), remat="full", dtype="bfloat16")
     phase = dataclasses.replace(experiment.probe, batch_size=16)

@@ -1,6 +1,5 @@
 """The command line: commands, exit codes, and mistakes that are one line."""
 
-import os
 import runpy
 import subprocess
 import sys
@@ -13,15 +12,15 @@ from mmae_jax.commands.command_line import COMMANDS, main
 from mmae_jax.exit_codes import EXIT_CODES, Ending, UsageError
 from mmae_jax.launch.signals import Preempted
 from mmae_jax.spec import SpecError
+from tests import compilation
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "treesatai_ts.py"
 
 
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     command = [sys.executable, "-m", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, env=compilation.environment(), capture_output=True, text=True, check=False)
 
 
 # What is typed wrong, and how the only line begins.

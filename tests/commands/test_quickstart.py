@@ -1,7 +1,6 @@
 """The quickstart, at tiny size, by its command line."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,19 +15,17 @@ from mmae_jax.commands.parser import Parser, parse
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES
 from mmae_jax.weights import torch_names
+from tests import compilation
 
 ROOT = Path(__file__).parents[2]
 TILES = 18
 
 
 def start(workdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the quickstart on one device; compiling without optimisation is half of the time of a tiny run."""
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment |= {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    """Runs the quickstart on one device."""
     command = ["-m", "mmae_jax", "quickstart", "--config=configs/quickstart.py:runlocal", f"--workdir={workdir}"]
-    return subprocess.run(
-        [sys.executable, *command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    options = {"cwd": ROOT, "env": compilation.environment(), "capture_output": True, "text": True}
+    return subprocess.run([sys.executable, *command, *arguments], **options)
 
 
 def summary_of(done: subprocess.CompletedProcess[str]) -> str:

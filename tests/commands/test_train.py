@@ -83,7 +83,7 @@ def test_a_workdir_may_be_relative(scripted, synthetic_shards, tmp_path, monkeyp
 
 def test_a_process_exits_with_1_and_without_traceback(synthetic_shards, tmp_path):
     arguments = [f"--config.data.dir={synthetic_shards}", "--config.mask.ratio=2.0"]
-    process = runs.training_process(tmp_path / "run", tmp_path / "compiled", *arguments, stdin=subprocess.DEVNULL)
+    process = runs.training_process(tmp_path / "run", *arguments, stdin=subprocess.DEVNULL)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.splitlines()[-1] == "error: mask.ratio: expected a number in [0, 1), found 2.0"

@@ -1,18 +1,17 @@
 """Raw data → shards → statistics → verification → a run of all phases, by the command lines, for every dataset."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 from data_prep.__main__ import main
 from data_prep.shards.manifest import read_manifest
 from mmae_jax.weights.result import read_result
+from tests import compilation
 from tests.data_prep.datasets.folder.test_folder import write_tif
 from tests.places import ROOT
 
@@ -59,14 +58,10 @@ DATASETS = {
 
 
 def train(workdir: Path, config: str, shards: Path, *flags: str) -> None:
-    """Runs `python -m mmae_jax.main` on one device, compiling as quickly as can be."""
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment |= {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    if jax.__version_info__ < (0, 11):  # later versions have no such flag, and stop at it
-        environment["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
+    """Runs `python -m mmae_jax.main` on one device."""
     arguments = (f"--config={config}", f"--workdir={workdir}", f"--config.data.dir={shards}", *flags)
     command = [sys.executable, "-m", "mmae_jax.main", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=compilation.environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

@@ -252,8 +252,8 @@ def group_exists(leader):
     return True
 
 
-def started(workdir, cache, *arguments):
-    return runs.training_process(workdir, cache, *arguments, start_new_session=True)
+def started(workdir, *arguments):
+    return runs.training_process(workdir, *arguments, start_new_session=True)
 
 
 def wait_for(process, condition):
@@ -270,18 +270,18 @@ def ended(process, number):
 
 
 def test_processes_exit_with_their_code_and_one_line(tiny_experiment, tmp_path):
-    workdir, cache = tmp_path / "run", tmp_path / "compiled"
+    workdir = tmp_path / "run"
     data = [f"--config.data.dir={tiny_experiment.data.dir}", "--config.data.workers=1"]
     data += ["--config.phases=('pretrain',)", "--config.pretrain.epochs=1000"]
 
-    process = started(workdir, cache, *data)
+    process = started(workdir, *data)
     wait_for(process, (workdir / "goodput.jsonl").exists)
     code, errors = ended(process, signal.SIGTERM)
     assert code == PREEMPTED, errors
     assert "SIGTERM: ends, there is nothing to save" in errors.splitlines()
 
     for number, expected in ((signal.SIGTERM, PREEMPTED), (signal.SIGINT, 130)):
-        process, before = started(workdir, cache, *data), len(read_entries(workdir))
+        process, before = started(workdir, *data), len(read_entries(workdir))
         wait_for(process, lambda before=before: len(read_entries(workdir)) > before + 4)
         code, errors = ended(process, number)
         assert code == expected, errors

@@ -11,7 +11,7 @@ import pytest
 from mmae_jax import spec
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import SequenceMask, draw_masks, masked_count
-from tests.experiments import INPUTS, experiment, jit
+from tests.experiments import INPUTS, experiment
 
 DRAWS = 4000
 SIGMAS = 4.5
@@ -28,7 +28,7 @@ class Draws:
     def __init__(self, mask, names=tuple(INPUTS), **model):
         self.experiment = experiment(names, mask=mask, **model)
         self.fusion = Fusion.of(self.experiment)
-        self.draw = jit(lambda available: draw_masks(jax.random.key(3), self.fusion, mask, available))
+        self.draw = jax.jit(lambda available: draw_masks(jax.random.key(3), self.fusion, mask, available))
 
     def available(self, batch=DRAWS):
         inputs = self.experiment.inputs

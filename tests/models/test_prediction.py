@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmae_jax.models.params import by_path
-from tests.experiments import EACH_FUSION, TARGETS, Tiny, experiment, jit, only, random_samples, without
+from tests.experiments import EACH_FUSION, TARGETS, Tiny, experiment, only, random_samples, without
 
 BATCH = 3
 
@@ -21,7 +21,7 @@ def tiny(request):
 
 @pytest.fixture(scope="module")
 def predict(tiny):
-    compiled = jit(tiny.predict)
+    compiled = jax.jit(tiny.predict)
     return lambda samples: jax.tree.map(np.asarray, compiled(tiny.params, samples))
 
 
@@ -41,7 +41,7 @@ def test_missing_modalities_equal_never_having_had_them(tiny, predict, samples):
     model = tiny.experiment.model
     rest = Tiny(experiment(("aerial", "s1_asc"), fusion=model.fusion, head=model.head))
     found = predict(missing)
-    assert_equal(found, jit(rest.predict)(rest.params, only(samples, rest.experiment.inputs)))
+    assert_equal(found, jax.jit(rest.predict)(rest.params, only(samples, rest.experiment.inputs)))
     complete = predict(samples)
     assert all(not np.allclose(found[target], complete[target], atol=1e-3) for target in found)
 

@@ -9,7 +9,7 @@ import pytest
 
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.params import by_path
-from tests.experiments import EACH_FUSION, Tiny, experiment, jit, only, random_samples, without
+from tests.experiments import EACH_FUSION, Tiny, experiment, only, random_samples, without
 
 BATCH = 3
 
@@ -40,7 +40,7 @@ def of_tokens(tiny, samples, masks):
             patches = tiny.encoder(tiny.params).reconstruct(samples, masks)
         return sum(jnp.square(array).sum() for array in patches.values()), patches
 
-    return jit(jax.grad(loss, has_aux=True)), jit(tiny.encoder(tiny.params).embed)(samples)
+    return jax.jit(jax.grad(loss, has_aux=True)), jax.jit(tiny.encoder(tiny.params).embed)(samples)
 
 
 def test_masked_and_missing_tokens_get_no_gradient(of_tokens, masks):
@@ -69,7 +69,7 @@ def group():
 @pytest.fixture(scope="module")
 def pretrain(group):
     """The loss, reconstructions, errors and gradients of group mode, compiled once."""
-    step = jit(jax.value_and_grad(group.pretrain, has_aux=True))
+    step = jax.jit(jax.value_and_grad(group.pretrain, has_aux=True))
     return lambda samples, masks: step(group.params, samples, masks)
 
 
@@ -106,7 +106,7 @@ def test_missing_modality_equals_never_having_had_it(group, pretrain, complete, 
     rest = Tiny(experiment([name for name in group.experiment.inputs if name != missing], (), fusion="group"))
     there = only(samples, rest.experiment.inputs)
     rest_masks = rest.draw_masks(there)
-    step = jit(jax.value_and_grad(rest.pretrain, has_aux=True))
+    step = jax.jit(jax.value_and_grad(rest.pretrain, has_aux=True))
     (rest_loss, (rest_patches, rest_errors)), rest_gradients = step(rest.params, there, rest_masks)
 
     assert errors[missing].count == 0

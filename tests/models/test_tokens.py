@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.params import by_path
 from mmae_jax.models.patches import from_patches, mask_per_band, to_patches
 from mmae_jax.models.samples import samples_from_batch
-from tests.experiments import EACH_FUSION, INPUTS, Tiny, experiment, jit, random_samples
+from tests.experiments import EACH_FUSION, INPUTS, Tiny, experiment, random_samples
 
 # Two band groups, three dates, a grid of two.
 S2 = INPUTS["s2"]
@@ -25,7 +26,7 @@ def s2():
 @pytest.fixture(scope="module")
 def embed(s2):
     """Tokens of s2 by band group, date and position, of one sample."""
-    compiled = jit(lambda samples: s2.encoder(s2.params).embed(samples)["s2"])
+    compiled = jax.jit(lambda samples: s2.encoder(s2.params).embed(samples)["s2"])
     return lambda samples: np.asarray(compiled(samples)).reshape(2, 3, 4, 16)
 
 
@@ -94,7 +95,7 @@ def test_validity_of_dates_spreads_band_group_major():
 
 def test_tokens_that_meet_in_no_encoder_do_not_touch_each_other():
     tiny = Tiny(experiment(("s2", "s1_asc", "s1_des"), (), fusion="group", inter_depth=0))
-    features = jit(lambda samples: tiny.encoder(tiny.params).features(samples))
+    features = jax.jit(lambda samples: tiny.encoder(tiny.params).features(samples))
     samples = random_samples(tiny.experiment, 1)
     changed = dataclasses.replace(samples, pixels=samples.pixels | {"s1_asc": -samples.pixels["s1_asc"]})
     before, after = features(samples), features(changed)
@@ -117,7 +118,7 @@ def test_modalities_of_one_embed_name_have_one_embedding():
     same = {
         field: getattr(samples, field) | {"s1_des": getattr(samples, field)["s1_asc"]} for field in ("pixels", "dates")
     }
-    tokens = jit(lambda s: tiny.encoder(tiny.params).embed(s))(dataclasses.replace(samples, **same))
+    tokens = jax.jit(lambda s: tiny.encoder(tiny.params).embed(s))(dataclasses.replace(samples, **same))
     np.testing.assert_array_equal(tokens["s1_asc"], tokens["s1_des"])
 
 

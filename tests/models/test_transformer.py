@@ -12,7 +12,7 @@ from mmae_jax import spec
 from mmae_jax.models.masking import SequenceMask
 from mmae_jax.models.params import abstract_model, by_path
 from mmae_jax.models.transformer import Blocks, Transformer
-from tests.experiments import TINY, Tiny, experiment, jit, random_samples
+from tests.experiments import TINY, Tiny, experiment, random_samples
 
 REMAT = ("none", "dots", "full")
 
@@ -42,7 +42,7 @@ def steps():
     found = {}
     for name, setting in settings.items():
         step, arguments = pretrain_step(**setting)
-        (loss, (patches, _)), gradients = jit(step)(*arguments)
+        (loss, (patches, _)), gradients = jax.jit(step)(*arguments)
         found[name] = (loss, patches, by_path(gradients))
     return found
 
@@ -86,7 +86,7 @@ def test_bfloat16_is_close_and_keeps_parameters_and_gradients_in_float32(steps):
 def test_bfloat16_logits_are_float32_and_close():
     found, expected = (Tiny(experiment(("s2",), dtype=dtype)) for dtype in ("bfloat16", "float32"))
     samples = random_samples(expected.experiment, 2)
-    found, expected = (jit(tiny.predict)(tiny.params, samples) for tiny in (found, expected))
+    found, expected = (jax.jit(tiny.predict)(tiny.params, samples) for tiny in (found, expected))
     for target in expected:
         assert found[target].dtype == jnp.float32
         assert_close_to_max(found[target], expected[target], 5e-2)
@@ -109,16 +109,16 @@ def transformer():
 def test_tokens_attend_to_valid_tokens_only(transformer):
     x = jax.random.normal(jax.random.key(0), (2, 6, 16))
     valid = jnp.asarray([[True, True, False, True, False, True], [True] * 6])
-    run = jit(transformer)
+    run = jax.jit(transformer)
     found, changed = run(x, valid), run(jnp.where(valid[..., None], x, 1e4), valid)
     np.testing.assert_array_equal(found[valid], changed[valid])
-    alone = jit(transformer)(x[:1, jnp.asarray([0, 1, 3, 5])], jnp.ones((1, 4), bool))
+    alone = jax.jit(transformer)(x[:1, jnp.asarray([0, 1, 3, 5])], jnp.ones((1, 4), bool))
     np.testing.assert_allclose(found[0][valid[0]], alone[0], atol=1e-5)
 
 
 def test_no_valid_token_is_finite_in_value_and_gradient(transformer):
     x = jax.random.normal(jax.random.key(0), (1, 6, 16))
-    gradient = jit(jax.grad(lambda x: transformer(x, jnp.zeros((1, 6), bool)).sum()))(x)
+    gradient = jax.jit(jax.grad(lambda x: transformer(x, jnp.zeros((1, 6), bool)).sum()))(x)
     assert np.isfinite(gradient).all()
 
 
@@ -147,6 +147,6 @@ def test_sequences_so_short_that_all_is_masked_train(fusion):
     tiny = Tiny(experiment((), (), modalities=inputs, fusion=fusion))
     samples = random_samples(tiny.experiment, 2)
     masks = tiny.draw_masks(samples)
-    (loss, _), gradients = jit(jax.value_and_grad(tiny.pretrain, has_aux=True))(tiny.params, samples, masks)
+    (loss, _), gradients = jax.jit(jax.value_and_grad(tiny.pretrain, has_aux=True))(tiny.params, samples, masks)
     assert np.isfinite(loss)
     assert all(np.isfinite(gradient).all() for gradient in by_path(gradients).values())

@@ -1,29 +1,23 @@
-"""Starts the processes of one run, cheap ones: nothing optimised, compiled programs shared."""
+"""Starts the processes of one run."""
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests import compilation
+
 ROOT = Path(__file__).parents[2]
-UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 SECONDS = 300
 
 
-def environment(cache: Path, devices: int = 1, **more: str) -> dict[str, str]:
-    """Returns the environment of a process with so many virtual devices, which keeps compiled programs in `cache`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "OMPI_"))}
-    return kept | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"{UNOPTIMISED} --xla_force_host_platform_device_count={devices}",
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        **more,
-    }
+def environment(devices: int = 1, **more: str) -> dict[str, str]:
+    """Returns the environment of a process with so many virtual devices, outside of any cluster."""
+    variables = compilation.environment(devices)
+    return {name: value for name, value in variables.items() if not name.startswith(("SLURM_", "OMPI_"))} | more
 
 
 def free_address() -> str:

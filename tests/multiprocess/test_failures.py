@@ -13,7 +13,7 @@ HOST = socket.gethostname()
 
 
 def start(tmp_path, how, number=2, who=1, *flags):
-    variables = processes.environment(tmp_path / "compiled", FAILING=how, WHO=str(who))
+    variables = processes.environment(FAILING=how, WHO=str(who))
     address = processes.free_address()
     each = [f"--config={runs.CONFIG}", f"--workdir={tmp_path}", f"--coordinator={address}", f"--num_processes={number}"]
     command = ["tests.multiprocess.failing", *each, *flags]

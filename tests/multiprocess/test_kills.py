@@ -21,13 +21,13 @@ PAIR = ("--processes=2",)
 class Run:
     """One workdir, trained by processes that are started with `python -m mmae_jax.launch`."""
 
-    def __init__(self, workdir, cache, shards, epochs):
-        self.workdir, self.cache = workdir, cache
+    def __init__(self, workdir, shards, epochs):
+        self.workdir = workdir
         self.flags = [f"--config={pair_config.__file__}", f"--config.data.dir={shards}", f"--workdir={workdir}"]
         self.flags += [f"--config.pretrain.epochs={epochs}"]
 
     def start(self, *launch):
-        return processes.start(["mmae_jax.launch", *launch, "--", *self.flags], processes.environment(self.cache))
+        return processes.start(["mmae_jax.launch", *launch, "--", *self.flags], processes.environment())
 
     def entries(self):
         file = self.workdir / "metrics.jsonl"
@@ -69,7 +69,7 @@ def wait_for(launcher, condition):
 
 
 def test_a_run_goes_on_after_one_of_two_processes_was_killed(synthetic_shards, tmp_path):
-    expected, found = (Run(tmp_path / name, tmp_path / "compiled", synthetic_shards, 2) for name in ("whole", "killed"))
+    expected, found = (Run(tmp_path / name, synthetic_shards, 2) for name in ("whole", "killed"))
     expected.finish(*PAIR)
     launcher = found.start(*PAIR)
     wait_for(launcher, lambda: found.steps() >= 3)
@@ -80,9 +80,7 @@ def test_a_run_goes_on_after_one_of_two_processes_was_killed(synthetic_shards, t
 
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(synthetic_shards, tmp_path):
-    expected, found = (
-        Run(tmp_path / name, tmp_path / "compiled", synthetic_shards, 20) for name in ("whole", "killed")
-    )
+    expected, found = (Run(tmp_path / name, synthetic_shards, 20) for name in ("whole", "killed"))
     expected.finish(*PAIR)
     draw, kills = random.Random(0), 0
     while kills < 20:
@@ -102,9 +100,7 @@ def test_twenty_kills_change_nothing(synthetic_shards, tmp_path):
 
 @pytest.mark.slow
 def test_alternating_numbers_of_processes(synthetic_shards, tmp_path):
-    expected, found = (
-        Run(tmp_path / name, tmp_path / "compiled", synthetic_shards, 20) for name in ("one", "changing")
-    )
+    expected, found = (Run(tmp_path / name, synthetic_shards, 20) for name in ("one", "changing"))
     expected.finish("--processes=1")
     number = [1, 2, 4, 2, 1, 4]
     for count in number:

@@ -15,7 +15,7 @@ from tests.multiprocess import processes
 def test_a_mistake_ends_the_launch_with_its_code(tmp_path):
     flags = [f"--config={runs.CONFIG}", f"--workdir={tmp_path}", "--config.data.dir=nowhere"]
     command = ["mmae_jax.launch", "--processes=2", "--", *flags]
-    [(code, text)] = processes.finish([processes.start(command, processes.environment(tmp_path / "compiled"))])
+    [(code, text)] = processes.finish([processes.start(command, processes.environment())])
     assert code == 1
     lines = [line for line in text.splitlines() if "error: " in line]
     assert lines
@@ -41,7 +41,7 @@ def test_one_process_needs_no_others():
 
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="Open MPI is not here")
 def test_open_mpi_tells_processes_of_each_other(tmp_path):
-    variables = processes.environment(tmp_path / "compiled", FAILING="slow")
+    variables = processes.environment(FAILING="slow")
     command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", sys.executable, "-m"]
     command += ["tests.multiprocess.failing", f"--config={runs.CONFIG}", f"--workdir={tmp_path}"]
     done = subprocess.run(command, cwd=processes.ROOT, env=variables, capture_output=True, text=True, timeout=300)

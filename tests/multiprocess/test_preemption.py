@@ -20,7 +20,7 @@ def start(synthetic_shards, tmp_path):
         if number > 1:
             arguments += [f"--coordinator={processes.free_address()}", f"--num_processes={number}"]
         own = [[f"--process_id={index}"] if number > 1 else [] for index in range(number)]
-        variables = processes.environment(tmp_path / "compiled")
+        variables = processes.environment()
         return [processes.start([*arguments, *flags], variables) for flags in own]
 
     return starting

@@ -13,7 +13,7 @@ CASES = ["2 x 2", "4 x 1", pytest.param("4 x 1, data", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")
-def expected(synthetic_shards, quick_compilation):
+def expected(synthetic_shards):
     """What one device does."""
     return measure.measure(measure.experiment(synthetic_shards), runs.one_device())
 
@@ -21,14 +21,14 @@ def expected(synthetic_shards, quick_compilation):
 @pytest.fixture(scope="module")
 def found(synthetic_shards, tmp_path_factory):
     """What each process of each run finds, every run done once."""
-    cache, done = tmp_path_factory.mktemp("compiled"), {}
+    done = {}
 
     def find(name):
         if name not in done:
             number, devices, mesh = RUNS[name]
             out, address = tmp_path_factory.mktemp("measured"), processes.free_address()
             arguments = ["tests.multiprocess.measure", str(synthetic_shards), str(out), address, str(number)]
-            variables = processes.environment(cache, devices)
+            variables = processes.environment(devices)
             started = [processes.start([*arguments, str(index), mesh], variables) for index in range(number)]
             ends = processes.finish(started)
             assert [code for code, _ in ends] == [0] * number, ends

@@ -20,7 +20,7 @@ TARGET = "treesat_mlc_thresh"
 
 
 @pytest.fixture(scope="module")
-def experiment(synthetic_shards, quick_compilation):
+def experiment(synthetic_shards):
     return runs.tiny(synthetic_shards, ("s2",))
 
 

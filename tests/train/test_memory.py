@@ -15,7 +15,7 @@ EPOCH = 50
 
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", ["pretrain", "finetune"])
-def test_resident_memory_and_arrays_stay_flat(synthetic_shards, quick_compilation, tmp_path, phase):
+def test_resident_memory_and_arrays_stay_flat(synthetic_shards, tmp_path, phase):
     psutil = pytest.importorskip("psutil")
     process, resident, arrays, step = psutil.Process(), {}, {}, phase_module.train_step
 

@@ -61,7 +61,7 @@ def test_average_is_updated_at_the_end_of_each_epoch(scripted, synthetic_shards,
 
 
 @pytest.mark.parametrize(("epochs", "momentum"), [(2, 0.0), (5, 0.0), (20, 0.75)])
-def test_average_moves_by_the_momentum(synthetic_shards, quick_compilation, epochs, momentum):
+def test_average_moves_by_the_momentum(synthetic_shards, epochs, momentum):
     experiment = runs.tiny(synthetic_shards, ("s1_asc",), finetune__epochs=epochs)
     mesh = runs.one_device()
     program = Program(experiment, "finetune", 3 * epochs)
@@ -86,7 +86,7 @@ def test_average_begins_anew_with_each_phase(tiny_experiment, finished_run):
         runs.assert_same(state.ema, trained)  # 2 epochs: the momentum is 0
 
 
-def test_without_average_there_is_none(synthetic_shards, quick_compilation):
+def test_without_average_there_is_none(synthetic_shards):
     experiment = runs.tiny(synthetic_shards, ("s1_asc",), ema=False)
     program, mesh = Program(experiment, "finetune", 6), runs.one_device()
     state = begin_phase(program, runs.random_params(experiment, mesh), mesh)

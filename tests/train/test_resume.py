@@ -76,7 +76,7 @@ def test_killed_runs_end_as_an_undisturbed_one(tiny_experiment, finished_run, tm
     workdir, arguments = tmp_path / "run", [f"--config.data.dir={tiny_experiment.data.dir}"]
 
     def start():
-        return runs.training_process(workdir, tmp_path / "compiled", *arguments)
+        return runs.training_process(workdir, *arguments)
 
     def writing_a_checkpoint():
         return any((workdir / "pretrain" / "checkpoints").glob("3*tmp*"))
@@ -101,7 +101,7 @@ def test_runs_killed_at_random_end_as_an_undisturbed_one(tiny_experiment, finish
         workdir = tmp_path / f"run{attempt}"
         arguments = [f"--config.data.dir={tiny_experiment.data.dir}", f"--config.data.workers={attempt % 2}"]
         for _ in range(60):
-            process = runs.training_process(workdir, tmp_path / "compiled", *arguments)
+            process = runs.training_process(workdir, *arguments)
             deadline = time.monotonic() + draw.uniform(4, 25)
             wait_for(process, lambda deadline=deadline: time.monotonic() > deadline)
             if process.poll() is not None:

@@ -25,7 +25,7 @@ def experiment(synthetic_shards):
 
 
 @pytest.fixture(scope="module")
-def interrupted(experiment, quick_compilation, tmp_path_factory):
+def interrupted(experiment, tmp_path_factory):
     """A run that was stopped in step 5, with checkpoints of steps 3 and 4; tests work on copies."""
     workdir = tmp_path_factory.mktemp("interrupted") / "run"
     scripted = runs.Scripted()
