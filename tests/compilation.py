@@ -8,10 +8,12 @@ names is used instead, and stays: then the next test run finds the programs of t
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.metadata
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 DEVICES = 8
 """Virtual devices of the processes in which pytest runs."""
@@ -34,6 +36,16 @@ def set_up() -> None:
 def environment(devices: int = 1) -> dict[str, str]:
     """Returns the environment of a process with another number of virtual devices."""
     return os.environ | {"XLA_FLAGS": os.environ["XLA_FLAGS"].replace(_devices(DEVICES), _devices(devices))}
+
+
+@contextlib.contextmanager
+def optimised() -> Iterator[None]:
+    """Compiles as a user's process does while it is entered, for tests about the numbers that come out."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 def _devices(number: int) -> str:

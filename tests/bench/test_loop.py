@@ -30,7 +30,7 @@ FAST = Loop(
 )
 
 
-def test_the_loop_is_measured_and_written(synthetic_shards, quick_compilation, monkeypatch, tmp_path, capsys):
+def test_the_loop_is_measured_and_written(synthetic_shards, monkeypatch, tmp_path, capsys):
     runs.only_one_device(monkeypatch)
     monkeypatch.setattr("mmae_jax.bench.loop.new_params", runs.constant_params)
     file = tmp_path / "loop.json"

@@ -33,7 +33,7 @@ def bench(*arguments: str) -> int:
     return main(["bench", "train", f"--config={runs.CONFIG}", *arguments])
 
 
-def test_a_step_is_measured_and_written(one_device, quick_compilation, tmp_path, capsys):
+def test_a_step_is_measured_and_written(one_device, tmp_path, capsys):
     file = tmp_path / "results" / "step.json"
     arguments = ("--phase=probe", "--batch=2", "--steps=1", "--date=2026-01-02")
     assert bench(*arguments, f"--json={file}", f"--profile={tmp_path / 'trace'}") == 0

@@ -13,6 +13,7 @@ from mmae_jax.models.params import abstract_model, by_path, merge
 from mmae_jax.models.patches import from_patches
 from mmae_jax.models.samples import Samples
 from mmae_jax.weights import torch_names
+from tests import compilation
 from tests.golden_cases import CASES, GoldenCase
 
 VALUES, GRADIENTS = 1e-5, 1e-4
@@ -47,7 +48,7 @@ def found(case):
         errors = losses.reconstruction_errors(patches, samples, masked, weight, case.experiment)
         return losses.reconstruction_loss(errors, case.experiment), outputs
 
-    with jax.default_matmul_precision("float32"):
+    with jax.default_matmul_precision("float32"), compilation.optimised():
         step = jax.jit(jax.value_and_grad(compute, has_aux=True))
         (loss, outputs), gradients = step(case.params(), case.samples())
     return {**outputs, "loss_rec": loss, "grads": torch_names.to_state_dict(by_path(gradients), case.experiment)}

@@ -8,21 +8,24 @@ What clocks and machines determine (samples per second, memory) is in `speed.jso
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
 import time
 import types
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import flags, logging
 from etils import epath
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from mmae_jax.train.monitor.lines import append_line, drop_torn_line, keep_lines, read_lines
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
 
 METRICS_FILE = "metrics.jsonl"
 SPEED_FILE = "speed.jsonl"
@@ -141,9 +144,23 @@ def _stands(entry: dict[str, Any], start_step: int) -> bool:
 
 
 def _board(folder: epath.Path, start_step: int) -> SummaryWriter:
+    with _without_torch():
+        from tensorboardX import SummaryWriter
     # File names hold seconds and the host: without a suffix, a quick restart would overwrite its predecessor's file.
     suffix = f".{os.getpid()}.{start_step}"
     return SummaryWriter(str(folder), purge_step=start_step + 1 if start_step else 0, filename_suffix=suffix)
+
+
+@contextlib.contextmanager
+def _without_torch() -> Iterator[None]:
+    """Hides PyTorch, which tensorboardX imports where it is installed: seconds of a start, for a type annotation."""
+    hidden: dict[str, Any] = {} if "torch" in sys.modules else {"torch": None}
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def show_messages() -> None:

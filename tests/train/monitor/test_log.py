@@ -2,6 +2,7 @@ import io
 import json
 import math
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from absl import logging
 from tensorboardX.proto.event_pb2 import Event
 
 from mmae_jax.train.monitor.log import RunLog, read_entries
+from tests.places import ROOT
 
 
 def train(log: RunLog, steps: range) -> None:
@@ -162,3 +164,14 @@ def test_bar_shows_rate_and_remaining_time_on_a_terminal(tmp_path, monkeypatch):
         log._bar.refresh()
     assert "pretrain:  75%" in terminal.getvalue()
     assert "step/s" in terminal.getvalue()
+
+
+def test_no_second_framework_is_loaded(tmp_path):
+    script = f"""
+import sys
+from mmae_jax.train.monitor.log import RunLog
+with RunLog({str(tmp_path)!r}, "pretrain") as log:
+    log.scalars(1, 1, "train", {{"loss": 1.0}})
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
