@@ -52,11 +52,11 @@ def refuses(q, k, v, valid):
 
 
 @pytest.mark.parametrize("wrong", [doubled, nan_backward, without_mask])
-def test_what_differs_from_float32_is_found(wrong, quick_compilation):
+def test_what_differs_from_float32_is_found(wrong):
     assert not outcome(SHORT, "wrong", wrong, rows=5).agrees
 
 
-def test_rounding_is_no_difference(quick_compilation):
+def test_rounding_is_no_difference():
     found = outcome(SHORT, "xla", xla, rows=7)
     assert found.agrees
     assert found.errors == found.rounding
@@ -68,7 +68,7 @@ def test_what_is_refused_is_said():
     assert outcome(SHORT, "short", refuses, rows=2).refused == "Unsupported sequence length Q 8, KV 8"
 
 
-def test_a_table_is_printed_and_a_wrong_kernel_fails(quick_compilation, monkeypatch, tmp_path, capsys):
+def test_a_table_is_printed_and_a_wrong_kernel_fails(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(attention, "shapes", lambda _: [SHORT])
     monkeypatch.setattr(attention, "kernels", lambda _: {"xla": xla, "wrong": doubled, "short": refuses})
     arguments = ("bench", "attention", f"--config={runs.CONFIG}", "--batch=5", f"--json={tmp_path / 'found.json'}")
