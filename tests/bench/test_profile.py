@@ -167,6 +167,10 @@ ENTRY %main (x: f32[8,8]) -> f32[8,8] {
   %loop_add_fusion.7 = f32[8]{0} fusion(%x), calls=%fused_reduce, metadata={deduplicated_name="loop_add_fusion.1"}
   %loop_add_fusion.8 = f32[8]{0} fusion(%x), calls=%fused_reduce, metadata={deduplicated_name="loop_add_fusion.2"}
   %add.9 = f32[8]{0} add(%x), metadata={op_name="jit(train_step)/mask/add" deduplicated_name="loop_add_fusion.2"}
+  %empty.10 = f32[8]{0} broadcast()
+  %copy.11 = f32[8]{0} copy(%empty.10)
+  %tuple.12 = (f32[8]{0}) tuple(%copy.11)
+  %while.13 = (f32[8]{0}) while(%tuple.12), SCOPE(jvp(decoder_s1)/while)
   ROOT %sort.6 = f32[8,8]{1,0} sort(%x), SCOPE(mask/sort)
 }
 """
@@ -181,6 +185,7 @@ GPU = re.sub(r"SCOPE\((.*)\)\n", r'metadata={op_name="jit(train_step)/\1"}\n', G
         ("cudnn-fmha.3", "cudnn_generated_fort_native_sdpa_sm90_flash_fprop", "joint", "attention kernels"),
         ("input_reduce_fusion_4", "input_reduce_fusion_4", "loss", "reductions"),  # of a CUDA graph: kernel names alone
         ("copy.1", "MemcpyD2D", "encoder_s2", "copies"),  # added by the compiler: belongs to what reads it
+        ("empty.10", "wrapped_broadcast", "decoder_s1", "element-wise"),  # filled by a loop
         ("all-reduce.5", "ncclDevKernel_AllReduce_Sum_f32_RING_LL", "optimizer", "collectives"),
         ("sort.6", "cub_radix_sort", "mask", "others"),
         ("nvjet_hsh_128x256_64x4", "nvjet_hsh_128x256_64x4", None, "matrix products"),  # nothing known but the kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from mmae_jax.bench.compile.hlo import Computation, Instruction, Module
@@ -13,6 +13,8 @@ from mmae_jax.bench.compile.hlo import Computation, Instruction, Module
 Pass = Literal["forward", "backward", "recomputed"]
 
 NO_PART = "no part"
+FARTHEST_USER = 4
+"""From an empty array to its loop there are a copy and a tuple."""
 _PART = re.compile(r"resize|embed|mask|(?:encoder|decoder|head)_\w+|joint|pixels|loss|optimizer")
 _RECOMPUTED = "rematted_computation"
 _OP_NAME = re.compile(r'op_name="([^"]*)"')
@@ -58,14 +60,12 @@ class Program:
         """Reads the program, as `hlo.parse` returns it."""
         self._module = module
         self._instructions: dict[str, Instruction] = {}
-        self._near: dict[str, list[str]] = collections.defaultdict(list)
+        self._users: dict[str, list[str]] = collections.defaultdict(list)
         for computation in module.computations.values():
             self._instructions |= computation
             for one in computation.values():
                 for operand in one.operands:
-                    self._near[operand].append(one.name)
-        for one in self._instructions.values():
-            self._near[one.name] += one.operands
+                    self._users[operand].append(one.name)
         # Kernels of GPUs are called as their instructions, with other punctuation; equal ones share one name.
         self._by_kernel: dict[str, list[Instruction]] = collections.defaultdict(list)
         for one in self._instructions.values():
@@ -86,12 +86,20 @@ class Program:
     def _paths(self, instruction: Instruction) -> Iterator[str]:
         """Yields scopes it may belong to, the surest first: its own, those inside of it, of its users and operands.
 
-        What the compiler adds, such as copies to another layout, has none of its own.
+        What the compiler adds, such as copies to another layout and the empty arrays that a loop fills, has none of its
+        own.
         """
         yield _op_name(instruction)
         inside = [_op_name(one) for one in self._inner(instruction).values()]
         yield from (path for path, _ in collections.Counter(inside).most_common())
-        yield from (_op_name(self._instructions[name]) for name in self._near[instruction.name])
+        reached = {instruction.name}
+        users: Sequence[str] = self._users[instruction.name]
+        for _ in range(FARTHEST_USER):
+            users = [name for name in dict.fromkeys(users) if name not in reached]
+            yield from (_op_name(self._instructions[name]) for name in users)
+            reached |= set(users)
+            users = [further for name in users for further in self._users[name]]
+        yield from (_op_name(self._instructions[name]) for name in instruction.operands)
 
     def _inner(self, instruction: Instruction) -> Computation:
         groups = instruction.opcode in ("fusion", "call") or instruction.opcode.endswith("-start")
