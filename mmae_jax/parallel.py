@@ -235,3 +235,16 @@ def to_hosts(tree: Any, mesh: jax.sharding.Mesh) -> Any:
 @functools.partial(jax.jit, static_argnames="everywhere")
 def _replicate(tree: Any, everywhere: NamedSharding) -> Any:
     return jax.lax.with_sharding_constraint(tree, everywhere)
+
+
+def platform_of(array: jax.Array) -> tuple[str, str]:
+    """Returns, inside jit, platform and kind of the devices that compute: those of the arguments' mesh, or the default.
+
+    Devices that are not there, for which a program is compiled ahead of time, count as any.
+    """
+    mesh = jax.typeof(array).sharding.mesh
+    abstract = None if mesh.empty else mesh.abstract_device
+    if abstract is not None:
+        return abstract.platform, abstract.device_kind
+    device = jax.devices()[0]
+    return device.platform, device.device_kind

@@ -1,0 +1,71 @@
+"""Attention that never writes its scores to memory: one function, one body per platform (docs/design.md, decision 7).
+
+The scores of a sequence of N tokens are N² numbers a head; written and read again by softmax and its gradients they
+are most of what a step moves. Fused kernels keep them where they are computed.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from mmae_jax import parallel
+from mmae_jax.models.attention import cudnn, pallas
+
+NAMES = {
+    "xla": "XLA, scores in memory",
+    "cudnn": "cuDNN, fused, by lengths",
+    "pallas": "Pallas, fused, by masks",
+}
+"""Kernel → what it is, for people."""
+
+
+def kernel_for(chosen: str, platform: str, device_kind: str, dtype: jnp.dtype, width: int, dim_head: int) -> str:
+    """Returns which kernel computes attention.
+
+    Args:
+      chosen: `model.attention`; `auto` takes the platform's fused kernel where there is one for this case.
+      platform: `cpu`, `gpu` (or `cuda`) or `tpu`.
+      device_kind: of a device, as JAX names it.
+      dtype: compute dtype.
+      width: of all heads together.
+      dim_head: of one head.
+    """
+    if chosen != "auto":
+        return chosen
+    if platform in ("gpu", "cuda") and cudnn.supports(device_kind, dtype, dim_head):
+        return "cudnn"
+    if platform == "tpu" and pallas.supports(dtype, width, dim_head):
+        return "pallas"
+    return "xla"
+
+
+def kernel_of(chosen: str, x: jax.Array, dtype: jnp.dtype, width: int, dim_head: int) -> str:
+    """Returns, inside jit, the kernel for the devices that `x` lies on; arguments otherwise as of `kernel_for`."""
+    return kernel_for(chosen, *parallel.platform_of(x), dtype, width, dim_head)
+
+
+def attention(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array, heads: int, kernel: str) -> jax.Array:
+    """Attends from every token to those that are valid.
+
+    Args:
+      q: queries `[B, N, H·D]`, head major; k and v alike.
+      k: keys.
+      v: values.
+      valid: bool `[B, N]`; for `cudnn` the valid tokens stand first.
+      heads: H.
+      kernel: a key of `NAMES`.
+
+    Returns:
+      `[B, N, H·D]` in the dtype of `q`; rows of invalid tokens, and samples without any valid, have no meaning but are
+      finite.
+    """
+    if kernel == "pallas":
+        return pallas.attention(q, k, v, valid, heads)
+    split = (*q.shape[:2], heads, q.shape[2] // heads)
+    q, k, v = q.reshape(split), k.reshape(split), v.reshape(split)
+    if kernel == "cudnn":
+        y = cudnn.attention(q, k, v, valid.sum(axis=-1, dtype=jnp.int32))
+    else:
+        y = jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :], implementation="xla")
+    return y.reshape(*split[:2], -1)
