@@ -1,9 +1,11 @@
-"""The three gradients written by hand, and what each of them saves.
+"""The gradients written by hand, and what each of them saves.
 
 - `product`: a gradient that devices would add up in bfloat16, at the loss of its low bits, and an all-reduce in place
   of a reduce-scatter.
 - `shifted`: the same loss, for the sum over all tokens that is the gradient of a bias.
 - `whole_vectors`: one small communication per layer and vector, in place of one for the vectors of all layers.
+- `normalised`: float32 copies of all tokens, kept for every layer; its input and two numbers a set are enough.
+- `gelu`: the same copies of the widest activations there are.
 
 Automatic differentiation gives the gradient of a bfloat16 operation in bfloat16, and leaves to XLA where it lies.
 """
@@ -11,6 +13,7 @@ Automatic differentiation gives the gradient of a bfloat16 operation in bfloat16
 from __future__ import annotations
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -86,3 +89,67 @@ whole_vectors.defvjp(
     lambda partition, stack: (whole_vectors(partition, stack), None),
     lambda partition, _, gradient: (parallel.placed(gradient, partition),),
 )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def normalised(x: jax.Array, scale: jax.Array, bias: jax.Array, axes: tuple[int, ...], epsilon: float) -> jax.Array:
+    """Subtracts the mean and divides by the standard deviation over `axes`, then scales and shifts the last axis.
+
+    Args:
+      x: `[..., E]`.
+      scale: float32 `[E]`.
+      bias: float32 `[E]`.
+      axes: axes of one normalised set, as negative numbers.
+      epsilon: added to the variance.
+
+    Returns:
+      An array like `x`; statistics and affine map are computed in float32.
+    """
+    return _normalised(x, scale, bias, axes, epsilon)[0]
+
+
+def _normalised(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, axes: tuple[int, ...], epsilon: float
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array, jax.Array]]:
+    wide = x.astype(jnp.float32)
+    mean = wide.mean(axis=axes, keepdims=True)
+    centred = wide - mean
+    inverse = jax.lax.rsqrt(jnp.square(centred).mean(axis=axes, keepdims=True) + epsilon)
+    result = centred * inverse * _along_last_axis(scale, x) + _along_last_axis(bias, x)
+    return result.astype(x.dtype), (x, scale, mean, inverse)
+
+
+def _normalised_backward(
+    axes: tuple[int, ...], _: float, residuals: tuple[jax.Array, ...], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    x, scale, mean, inverse = residuals
+    unit, gradient = (x.astype(jnp.float32) - mean) * inverse, gradient.astype(jnp.float32)
+    others = tuple(range(x.ndim - 1))
+    of_unit = gradient * _along_last_axis(scale, x)
+    along = (of_unit * unit).mean(axis=axes, keepdims=True)
+    of_x = (of_unit - of_unit.mean(axis=axes, keepdims=True) - unit * along) * inverse
+    return of_x.astype(x.dtype), jnp.sum(gradient * unit, axis=others), jnp.sum(gradient, axis=others)
+
+
+normalised.defvjp(_normalised, _normalised_backward)
+
+
+def _along_last_axis(vector: jax.Array, like: jax.Array) -> jax.Array:
+    return vector.reshape((1,) * (like.ndim - 1) + vector.shape)
+
+
+@jax.custom_vjp
+def gelu(x: jax.Array) -> jax.Array:
+    """Returns the exact GELU of `x` in its dtype, computed in float32."""
+    return jax.nn.gelu(x.astype(jnp.float32), approximate=False).astype(x.dtype)
+
+
+def _gelu_backward(x: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    wide = x.astype(jnp.float32)
+    slope = 0.5 * jax.lax.erfc(wide * -math.sqrt(0.5)) + wide * jnp.exp(-0.5 * jnp.square(wide)) * (
+        1 / math.sqrt(2 * math.pi)
+    )
+    return ((slope * gradient.astype(jnp.float32)).astype(x.dtype),)
+
+
+gelu.defvjp(lambda x: (gelu(x), x), _gelu_backward)

@@ -8,7 +8,7 @@ from flax import nnx
 
 from mmae_jax import parallel
 from mmae_jax.models.draws import uniform_param
-from mmae_jax.models.gradients import product, shifted
+from mmae_jax.models.gradients import normalised, product, shifted
 
 EPSILON = 1e-5
 
@@ -38,27 +38,4 @@ class LayerNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns `x` `[..., width]` normalised, in its dtype."""
-        return normalise(x, self.scale[...], self.bias[...], axes=(-1,))
-
-
-def normalise(x: jax.Array, scale: jax.Array, bias: jax.Array, *, axes: tuple[int, ...]) -> jax.Array:
-    """Subtracts the mean and divides by the standard deviation over `axes`, then scales and shifts the last axis.
-
-    Args:
-      x: `[..., E]`.
-      scale: `[E]`.
-      bias: `[E]`.
-      axes: axes of one normalised set.
-
-    Returns:
-      An array like `x`; statistics and affine map are computed in float32.
-    """
-    wide = x.astype(jnp.float32)
-    centred = wide - wide.mean(axis=axes, keepdims=True)
-    variance = jnp.square(centred).mean(axis=axes, keepdims=True)
-    unit = centred * jax.lax.rsqrt(variance + EPSILON)
-    return (unit * _along_last_axis(scale, x) + _along_last_axis(bias, x)).astype(x.dtype)
-
-
-def _along_last_axis(vector: jax.Array, like: jax.Array) -> jax.Array:
-    return vector.reshape((1,) * (like.ndim - 1) + vector.shape)
+        return normalised(x, self.scale[...], self.bias[...], (-1,), EPSILON)

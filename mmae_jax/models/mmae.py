@@ -34,7 +34,8 @@ class MMAE(nnx.Module):
         dtype = jnp.dtype(model.dtype)
 
         def transformer(width: int, depth: int, heads: int, dim_head: int, mlp_width: int) -> Transformer:
-            return Transformer(width, depth, heads, dim_head, mlp_width, dtype=dtype, remat=model.remat, rngs=rngs)
+            settings = {"dtype": dtype, "remat": model.remat, "attention": model.attention}
+            return Transformer(width, depth, heads, dim_head, mlp_width, **settings, rngs=rngs)
 
         def encoder(depth: int) -> Transformer:
             mlp_width = round(sizes.embed_dim * sizes.mlp_ratio)
@@ -89,12 +90,15 @@ class MMAE(nnx.Module):
     def encode(self, tokens: Arrays, valid: Arrays) -> Arrays:
         """Runs the encoders, then the joint blocks, over tokens `[B, N, E]` of which `valid` (`[B, N]`) are there."""
         weights = self.fusion.weights
-        encoded = {key: self.encoder[weights[key]](array, valid[key]) for key, array in tokens.items()}
+        encoded = {}
+        for key, array in tokens.items():
+            with jax.named_scope(f"encoder_{key}"):
+                encoded[key] = self.encoder[weights[key]](array, valid[key])
         if self.encoder_inter is None:
             return encoded
-        joint = self.encoder_inter(
-            jnp.concatenate(list(encoded.values()), axis=1), jnp.concatenate([valid[key] for key in encoded], axis=1)
-        )
+        with jax.named_scope("joint"):
+            together = jnp.concatenate(list(encoded.values()), axis=1)
+            joint = self.encoder_inter(together, jnp.concatenate([valid[key] for key in encoded], axis=1))
         ends = np.cumsum([array.shape[1] for array in encoded.values()])[:-1]
         return dict(zip(encoded, jnp.split(joint, ends, axis=1), strict=True))
 

@@ -8,8 +8,8 @@ from flax import nnx
 
 from mmae_jax import parallel
 from mmae_jax.models.draws import uniform_param
-from mmae_jax.models.gradients import product, shifted
-from mmae_jax.models.layers import Linear, normalise
+from mmae_jax.models.gradients import normalised, product, shifted
+from mmae_jax.models.layers import EPSILON, Linear
 from mmae_jax.spec import Input
 
 
@@ -44,7 +44,7 @@ class BandGroupEmbedding(nnx.Module):
         patches = patches.astype(self.dtype)
         tokens = product("bdlpc,pce->bdle", parallel.EMBEDDING_KERNEL, patches, self.kernel[...])
         tokens = shifted(tokens, self.bias[...])
-        return normalise(tokens, self.norm_scale[...], self.norm_bias[...], axes=(-2, -1))
+        return normalised(tokens, self.norm_scale[...], self.norm_bias[...], (-2, -1), EPSILON)
 
 
 class PatchEmbedding(nnx.Module):

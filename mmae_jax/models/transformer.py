@@ -9,13 +9,15 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec
 
 from mmae_jax import parallel
+from mmae_jax.models.attention import attention, kernel_of
+from mmae_jax.models.attention.arrangement import Arrangement
 from mmae_jax.models.draws import uniform_param
-from mmae_jax.models.gradients import product, shifted, whole_vectors
-from mmae_jax.models.layers import LayerNorm, normalise
+from mmae_jax.models.gradients import gelu, normalised, product, shifted, whole_vectors
+from mmae_jax.models.layers import EPSILON, LayerNorm
 
-PRODUCT = "product"
+PRODUCT, ATTENTION = "product", "attention"
 REMAT_POLICIES = {
-    "dots": jax.checkpoint_policies.save_only_these_names(PRODUCT),
+    "dots": jax.checkpoint_policies.save_only_these_names(PRODUCT, ATTENTION),
     "full": jax.checkpoint_policies.nothing_saveable,
 }
 
@@ -56,21 +58,19 @@ def _times(formula: str, x: jax.Array, block: dict[str, jax.Array], name: str) -
     return checkpoint_name(result, PRODUCT)
 
 
-def _attention(x: jax.Array, valid: jax.Array, block: dict[str, jax.Array], heads: int) -> jax.Array:
-    x = normalise(x, block["attention_norm_scale"], block["attention_norm_bias"], axes=(-1,))
-    qkv = _times("bne,tei->tbni", x, block, "qkv_kernel")
-    q, k, v = qkv.reshape(*qkv.shape[:-1], heads, qkv.shape[-1] // heads)
-    y = jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :]).reshape(qkv.shape[1:])
+def _attention(x: jax.Array, valid: jax.Array, block: dict[str, jax.Array], heads: int, kernel: str) -> jax.Array:
+    x = normalised(x, block["attention_norm_scale"], block["attention_norm_bias"], (-1,), EPSILON)
+    q, k, v = _times("bne,tei->tbni", x, block, "qkv_kernel")
+    y = checkpoint_name(attention(q, k, v, valid, heads, kernel), ATTENTION)
     if "out_kernel" not in block:
         return y
     return shifted(_times("bni,ie->bne", y, block, "out_kernel"), block["out_bias"])
 
 
 def _mlp(x: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
-    x = normalise(x, block["mlp_norm_scale"], block["mlp_norm_bias"], axes=(-1,))
+    x = normalised(x, block["mlp_norm_scale"], block["mlp_norm_bias"], (-1,), EPSILON)
     x = shifted(_times("bne,ef->bnf", x, block, "up_kernel"), block["up_bias"])
-    x = jax.nn.gelu(x, approximate=False)
-    return shifted(_times("bnf,fe->bne", x, block, "down_kernel"), block["down_bias"])
+    return shifted(_times("bnf,fe->bne", gelu(x), block, "down_kernel"), block["down_bias"])
 
 
 class Transformer(nnx.Module):
@@ -86,13 +86,16 @@ class Transformer(nnx.Module):
         *,
         dtype: jnp.dtype,
         remat: str,
+        attention: str,
         rngs: nnx.Rngs,
     ) -> None:
         self.blocks = Blocks(width, depth, heads, dim_head, mlp_width, rngs=rngs)
         self.norm = LayerNorm(width)
         self.heads = heads
+        self.dim_head = dim_head
         self.dtype = dtype
         self.remat = remat
+        self.attention = attention
 
     def __call__(self, x: jax.Array, valid: jax.Array) -> jax.Array:
         """Encodes sequences.
@@ -104,12 +107,15 @@ class Transformer(nnx.Module):
         Returns:
           Tokens `[B, N, E]` in the compute dtype; those of invalid positions have no meaning.
         """
+        kernel = kernel_of(self.attention, x, self.dtype, self.heads * self.dim_head, self.dim_head)
+        arrangement = Arrangement.of(valid, kernel)
+        valid = arrangement.valid
 
         def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
-            x = x + _attention(x, valid, block, self.heads)
+            x = x + _attention(x, valid, block, self.heads, kernel)
             return x + _mlp(x, block), None
 
         if self.remat != "none":
             step = jax.checkpoint(step, policy=REMAT_POLICIES[self.remat], prevent_cse=False)
-        x, _ = jax.lax.scan(step, x.astype(self.dtype), self.blocks.stacked())
-        return self.norm(x)
+        x, _ = jax.lax.scan(step, arrangement.arranged(x.astype(self.dtype)), self.blocks.stacked())
+        return self.norm(arrangement.restored(x))

@@ -127,6 +127,8 @@ class Model:
       dtype: compute dtype; parameters and reductions stay float32.
       remat: what the backward pass recomputes: nothing (`none`), all but matrix products
         (`dots`) or all of a block (`full`).
+      attention: how attention is computed: with scores in memory (`xla`), or by a fused kernel for NVIDIA GPUs
+        (`cudnn`) or TPUs (`pallas`); `auto` takes the fused one wherever there is one.
       encoder: name of an encoder, see `models/encoder.py`.
     """
 
@@ -140,6 +142,7 @@ class Model:
     ref_input: str | None = None
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     remat: Literal["none", "dots", "full"] = "none"
+    attention: Literal["auto", "xla", "cudnn", "pallas"] = "auto"
     encoder: str = "mmae"
 
 

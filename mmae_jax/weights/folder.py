@@ -18,7 +18,7 @@ from mmae_jax.spec import PHASES, Experiment, SpecError
 # What may change between an interrupted run and its continuation: it moves or watches the computation, not more.
 FREE_FIELDS = (
     *("data.dir", "data.workers", "data.prefetch", "data.allow"),
-    *("model.remat", "mesh", "logging", "phases", "profile", "compilation_cache"),
+    *("model.remat", "model.attention", "mesh", "logging", "phases", "profile", "compilation_cache"),
 )
 FORMAT_VERSION = 1
 """Of checkpoints. Version 1 calls the state of the optimiser `opt_state`; before, it was `moments`."""

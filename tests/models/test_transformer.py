@@ -59,7 +59,7 @@ def test_recomputation_gives_the_same_gradients(steps, remat):
 def test_backward_pass_recomputes_as_much_as_asked():
     def products(remat):
         graph, params = nnx.split(
-            Transformer(16, 2, 2, 8, 24, dtype=jnp.dtype("float32"), remat=remat, rngs=nnx.Rngs(0))
+            Transformer(16, 2, 2, 8, 24, dtype=jnp.dtype("float32"), remat=remat, attention="auto", rngs=nnx.Rngs(0))
         )
         gradient = jax.grad(lambda params, x: nnx.merge(graph, params)(x, jnp.ones((1, 4), bool)).sum())
         return str(jax.make_jaxpr(gradient)(params, jnp.ones((1, 4, 16)))).count("dot_general")
@@ -103,7 +103,7 @@ def assert_close_to_max(found, expected, tolerance):
 
 @pytest.fixture(scope="module")
 def transformer():
-    return Transformer(16, 2, 2, 8, 24, dtype=jnp.dtype("float32"), remat="none", rngs=nnx.Rngs(0))
+    return Transformer(16, 2, 2, 8, 24, dtype=jnp.dtype("float32"), remat="none", attention="auto", rngs=nnx.Rngs(0))
 
 
 def test_tokens_attend_to_valid_tokens_only(transformer):
