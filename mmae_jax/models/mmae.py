@@ -34,8 +34,8 @@ class MMAE(nnx.Module):
         dtype = jnp.dtype(model.dtype)
 
         def transformer(width: int, depth: int, heads: int, dim_head: int, mlp_width: int) -> Transformer:
-            settings = {"dtype": dtype, "remat": model.remat, "attention": model.attention}
-            return Transformer(width, depth, heads, dim_head, mlp_width, **settings, rngs=rngs)
+            shape = (width, depth, heads, dim_head, mlp_width)
+            return Transformer(*shape, dtype=dtype, remat=model.remat, attention=model.attention, rngs=rngs)
 
         def encoder(depth: int) -> Transformer:
             mlp_width = round(sizes.embed_dim * sizes.mlp_ratio)
@@ -82,10 +82,11 @@ class MMAE(nnx.Module):
     def embed(self, samples: Samples) -> Arrays:
         """Returns the embedded and encoded tokens by sequence, `[B, N, E]` (docs/method.md §3)."""
         tokens = {}
-        for name, model_input in self.experiment.inputs.items():
-            patches = to_patches(samples.pixels[name], model_input.patch_size)
-            tokens[name] = self.patch_embed[model_input.name_embed or name](patches)
-        return self._encoded(tokens, samples)
+        with jax.named_scope("embed"):
+            for name, model_input in self.experiment.inputs.items():
+                patches = to_patches(samples.pixels[name], model_input.patch_size)
+                tokens[name] = self.patch_embed[model_input.name_embed or name](patches)
+            return self._encoded(tokens, samples)
 
     def encode(self, tokens: Arrays, valid: Arrays) -> Arrays:
         """Runs the encoders, then the joint blocks, over tokens `[B, N, E]` of which `valid` (`[B, N]`) are there."""
@@ -113,22 +114,27 @@ class MMAE(nnx.Module):
           modality → float32 patches `[B, D, L, P², C]`, in the units of the reconstruction target.
         """
         tokens, available = self.embed(samples), self.fusion.join(self.available(samples))
-        kept = {key: mask.keep(tokens[key]) for key, mask in masks.items()}
+        with jax.named_scope("mask"):
+            kept = {key: mask.keep(tokens[key]) for key, mask in masks.items()}
         encoded = self.encode(kept, {key: mask.kept_valid for key, mask in masks.items()})
-        weights = self.fusion.weights
-        if self.enc_to_dec is not None:
-            encoded = {key: self.enc_to_dec[weights[key]](array) for key, array in encoded.items()}
-        filler = self._mask_tokens(samples)
-        restored = {
-            key: mask.restore(encoded[key], filler[key].astype(encoded[key].dtype)) for key, mask in masks.items()
-        }
-        positioned = self._encoded(self.fusion.split(restored), samples)
-        decoded = {key: self.decoder[weights[key]](array, available[key]) for key, array in positioned.items()}
-        inputs = self.experiment.inputs
-        return {
-            name: self.embed_to_rec[inputs[name].name_embed or name](array)
-            for name, array in self.fusion.split(decoded).items()
-        }
+        weights, inputs = self.fusion.weights, self.experiment.inputs
+        with jax.named_scope("mask"):
+            if self.enc_to_dec is not None:
+                encoded = {key: self.enc_to_dec[weights[key]](array) for key, array in encoded.items()}
+            filler = self._mask_tokens(samples)
+            restored = {
+                key: mask.restore(encoded[key], filler[key].astype(encoded[key].dtype)) for key, mask in masks.items()
+            }
+            positioned = self._encoded(self.fusion.split(restored), samples)
+        decoded = {}
+        for key, array in positioned.items():
+            with jax.named_scope(f"decoder_{key}"):
+                decoded[key] = self.decoder[weights[key]](array, available[key])
+        with jax.named_scope("pixels"):
+            return {
+                name: self.embed_to_rec[inputs[name].name_embed or name](array)
+                for name, array in self.fusion.split(decoded).items()
+            }
 
     def features(self, samples: Samples) -> Arrays:
         """Returns the encoded tokens of all dates by modality, `[B, G·D, L, E]`, nothing masked."""

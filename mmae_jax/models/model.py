@@ -49,12 +49,15 @@ class Model(nnx.Module):
             features = jax.lax.stop_gradient(features)
         available = self.encoder.available(samples)
         targets = self.experiment.dataset.targets
-        return {
-            name: self._pixel_logits(name, features, available)
-            if targets[name].is_raster
-            else head(_flat(features), _flat(available))
-            for name, head in self.heads.items()
-        }
+        predicted = {}
+        for name, head in self.heads.items():
+            with jax.named_scope(f"head_{name}"):
+                predicted[name] = (
+                    self._pixel_logits(name, features, available)
+                    if targets[name].is_raster
+                    else head(_flat(features), _flat(available))
+                )
+        return predicted
 
     def _pixel_logits(self, target: str, features: Arrays, available: Arrays) -> jax.Array:
         ref_input = self.experiment.model.ref_input

@@ -48,9 +48,10 @@ def reconstruct(model: Model, samples: Samples, key: jax.Array) -> tuple[dict[st
     encoder = model.encoder
     if not isinstance(encoder, MMAE):
         raise SpecError(f"phases: expected no pretrain: encoder {model.experiment.model.encoder} does not reconstruct")
-    masks: dict[str, SequenceMask] = draw_masks(
-        key, encoder.fusion, encoder.experiment.mask, encoder.available(samples)
-    )
+    with jax.named_scope("mask"):
+        masks: dict[str, SequenceMask] = draw_masks(
+            key, encoder.fusion, encoder.experiment.mask, encoder.available(samples)
+        )
     masked = encoder.fusion.split({name: mask.masked for name, mask in masks.items()})
     return encoder.reconstruct(samples, masks), masked
 
@@ -58,14 +59,16 @@ def reconstruct(model: Model, samples: Samples, key: jax.Array) -> tuple[dict[st
 def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dict[str, Total], dict[str, jax.Array]]:
     """Returns the error by modality (pretrain) or target, and the logits by target."""
     experiment = model.experiment
-    samples = samples_from_batch(batch, experiment)
+    with jax.named_scope("resize"):
+        samples = samples_from_batch(batch, experiment)
     if phase == "pretrain":
         patches, masked = reconstruct(model, samples, key)
-        return losses.reconstruction_errors(patches, samples, masked, batch["weight"], experiment), {}
+        with jax.named_scope("loss"):
+            return losses.reconstruction_errors(patches, samples, masked, batch["weight"], experiment), {}
     logits = model.predict(samples, train_encoder=phase == "finetune")
-    return losses.prediction_errors(
-        logits, batch["targets"], batch["weight"], experiment.dataset, experiment.loss
-    ), logits
+    targets, weight = batch["targets"], batch["weight"]
+    with jax.named_scope("loss"):
+        return losses.prediction_errors(logits, targets, weight, experiment.dataset, experiment.loss), logits
 
 
 def _padding(samples: Samples, experiment: Experiment) -> jax.Array:
@@ -106,10 +109,12 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
 
     with _precision(experiment):
         (loss, errors), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
-    updates, opt_state = program.optimizer.update(gradients, state.opt_state, trained)
-    params = nnx.merge_state(frozen, optax.apply_updates(trained, updates))
+    with jax.named_scope("optimizer"):
+        updates, opt_state = program.optimizer.update(gradients, state.opt_state, trained)
+        params = nnx.merge_state(frozen, optax.apply_updates(trained, updates))
+        gradient_norm = optax.tree.norm(gradients)
     scalars = {"loss": loss} | {f"loss/{name}": error.mean for name, error in errors.items()}
-    scalars["gradient_norm"] = optax.tree.norm(gradients)
+    scalars["gradient_norm"] = gradient_norm
     scalars["learning_rate"] = learning_rate(experiment.phase(phase), program.total_steps)(state.step)
     scalars["padding_%"] = 100 * _padding(samples_from_batch(batch, experiment), experiment)
     return parallel.in_place(TrainState(state.step + 1, params, opt_state, state.ema)), scalars
