@@ -24,6 +24,8 @@ from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.parser import check_at_least
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.exit_codes import UsageError
+from mmae_jax.models.attention import attention as models_attention
+from mmae_jax.models.attention.arrangement import Arrangement
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import draw_masks
 from mmae_jax.spec import Experiment, SpecError
@@ -48,8 +50,16 @@ def xla(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array) -> jax.Array
 
 def kernels(platform: str) -> dict[str, Attention]:
     """Returns the kernels of a platform by name, `model.attention`."""
-    known = {"xla": xla}
-    return {name: known[name] for name in ATTENTIONS[platform] if name in known}
+    fused = {name: functools.partial(_fused, name) for name in ATTENTIONS[platform] if name != "xla"}
+    return {"xla": xla, **fused}
+
+
+def _fused(kernel: str, q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array) -> jax.Array:
+    """Attention as an encoder has it, with tokens arranged once for each kernel's taste."""
+    arrangement = Arrangement.of(valid, kernel)
+    q_, k_, v_ = (arrangement.arranged(array.reshape(*array.shape[:2], -1)) for array in (q, k, v))
+    result = models_attention(q_, k_, v_, arrangement.valid, q.shape[2], kernel)
+    return arrangement.restored(result).reshape(q.shape)
 
 
 @dataclasses.dataclass(frozen=True)

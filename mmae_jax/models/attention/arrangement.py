@@ -36,7 +36,7 @@ class Arrangement:
             return cls(valid)
         order = jnp.argsort(~valid, axis=-1, stable=True).astype(jnp.int32)
         padding = -valid.shape[1] % LENGTH_MULTIPLE
-        first = jnp.arange(valid.shape[1] + padding) < valid.sum(axis=-1)[:, None]
+        first = jnp.arange(valid.shape[1] + padding)[None] < valid.sum(axis=-1)[:, None]
         return cls(first, order, padding)
 
     def arranged(self, x: jax.Array) -> jax.Array:
