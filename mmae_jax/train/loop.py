@@ -15,6 +15,7 @@ from mmae_jax import parallel
 from mmae_jax.compilation_cache import kept_programs
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.value_check import check_first_values
+from mmae_jax.models.attention import NAMES, kernels_of
 from mmae_jax.spec import PHASES, Experiment
 from mmae_jax.train.drawing import new_params
 from mmae_jax.train.phase import PhaseRun
@@ -34,6 +35,9 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     """
     workdir = epath.Path(workdir)
     mesh = parallel.make_mesh(experiment.mesh)
+    device = mesh.devices.flat[0]
+    kernels = kernels_of(experiment.model, device)
+    logging.info("%d × %s, attention by %s", mesh.size, device.device_kind, " and ".join(NAMES[one] for one in kernels))
     shards = open_shards(experiment)
     for phase in experiment.phases:
         parallel.check_work(experiment, phase, mesh)

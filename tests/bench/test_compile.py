@@ -12,11 +12,12 @@ import pytest
 
 from configs import treesatai_ts
 from mmae_jax import parallel, spec
-from mmae_jax.bench.compile import collectives, hlo, measurement, roofline, sweep, traffic
+from mmae_jax.bench.compile import collectives, gpus, hlo, measurement, roofline, sweep, traffic
 from mmae_jax.bench.compile.case import Case
 from mmae_jax.bench.compile.describe import describe
 from mmae_jax.commands.command_line import main
 from mmae_jax.hardware import chips
+from mmae_jax.models.attention import attention
 from tests import experiments, runs
 
 V5E = chips.CHIPS["TPU v5 lite"]
@@ -152,6 +153,55 @@ def test_without_libtpu_the_extra_is_named(capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     code, error = run(capsys, f"--config={CONFIG}", "--topology=v5e:2x4")
     assert (code, error) == (1, "error: bench compile: needs libtpu, `pip install 'mmae_jax[tpu]'`; no TPU is needed")
+
+
+@pytest.mark.parametrize("topology", ["h100:0", "h100:many", "a100:12"])
+def test_machines_that_no_one_has_are_refused(capsys, topology):
+    code, error = run(capsys, f"--config={CONFIG}", f"--topology={topology}")
+    assert (code, error) == (
+        1,
+        f"error: --topology: expected 1 to 8 GPUs or machines of 8, found {topology!r}",
+    )
+
+
+def test_gpus_are_not_counted_in_slices(capsys):
+    code, error = run(capsys, f"--config={CONFIG}", "--topology=h100:8", "--slices=2")
+    assert (code, error) == (1, "error: --slices: expected 1 with GPUs, whose number says all, found 2")
+
+
+def test_without_the_plugin_for_gpus_what_is_missing_is_named(capsys, monkeypatch):
+    monkeypatch.setattr(gpus, "has_plugin", lambda: False)
+    monkeypatch.setattr(jax, "__version_info__", (0, 12, 0))
+    code, error = run(capsys, f"--config={CONFIG}", "--topology=h200:1")
+    extra = "`pip install 'mmae_jax[cuda]'`; no GPU is needed"
+    assert (code, error) == (1, f"error: bench compile: needs JAX's plugin for CUDA, {extra}")
+
+
+def test_older_versions_of_jax_are_named(capsys, monkeypatch):
+    monkeypatch.setattr(jax, "__version_info__", (0, 10, 2))
+    code, error = run(capsys, f"--config={CONFIG}", "--topology=h200:1")
+    assert code == 1
+    assert error.startswith("error: bench compile: needs jax 0.11 or newer (Python 3.12) for GPUs, found")
+
+
+@pytest.mark.skipif(not gpus.has_plugin(), reason="JAX's plugin for CUDA is not installed")
+def test_a_step_is_compiled_for_gpus_with_fused_attention():
+    devices = gpus.gpu_devices("h100:8")
+    assert {device.device_kind for device in devices} == {"NVIDIA H100 80GB HBM3"}
+    mesh = parallel.make_mesh(spec.Mesh(data=4, tensor=2), devices)
+    rows = jax.sharding.NamedSharding(mesh, parallel.BATCH)
+    tokens = jax.ShapeDtypeStruct((8, 256, 128), jnp.bfloat16, sharding=rows)
+    valid = jax.ShapeDtypeStruct((8, 256), bool, sharding=rows)
+
+    def step(x, valid):
+        return jax.grad(lambda x: attention(x, x, x, valid, 4, "cudnn").astype(jnp.float32).sum())(x)
+
+    text = jax.jit(step).lower(tokens, valid).compile().as_text()
+    assert "cudnn$fmha" in text
+    assert "[8,4,256,256]" not in text, "no scores"
+    module = hlo.parse(text)
+    assert 0 < traffic.kernels(module) < 100
+    assert traffic.memory_bytes(module) > 0
 
 
 def test_a_sweep_writes_a_table_and_a_figure_and_goes_on_where_it_stopped(found, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmae_jax import parallel, spec
-from mmae_jax.models.attention import attention, kernel_for
+from mmae_jax.models.attention import attention, kernel_for, kernels_of
 from mmae_jax.models.attention.arrangement import Arrangement
 
 BFLOAT16_ROUNDING = 2.0**-7
@@ -97,3 +97,16 @@ def test_other_kernels_take_tokens_as_they_are():
 )
 def test_kernel_is_that_of_the_platform(chosen, platform, kind, dtype, width, dim_head, kernel):
     assert kernel_for(chosen, platform, kind, jnp.dtype(dtype), width, dim_head) == kernel
+
+
+@pytest.mark.parametrize("chosen", ["cudnn", "pallas"])
+def test_kernel_that_does_not_run_here_is_refused_by_field(chosen):
+    model = spec.Model(spec.ARCHITECTURES["base"], attention=chosen)
+    message = rf"model\.attention: expected auto or xla for 12 heads of 64 in bfloat16 on cpu, found {chosen}"
+    with pytest.raises(spec.SpecError, match=message):
+        kernels_of(model, jax.devices()[0])
+
+
+def test_kernel_of_the_platform_may_be_asked_for():
+    model = spec.Model(spec.ARCHITECTURES["base"], attention="xla")
+    assert kernels_of(model, jax.devices()[0]) == ("xla",)

@@ -6,6 +6,7 @@ import dataclasses
 
 import jax
 
+from mmae_jax.bench.compile.gpus import gpu_devices, is_gpu
 from mmae_jax.bench.compile.measurement import Measurement, measure
 from mmae_jax.bench.compile.topology import slice_devices
 from mmae_jax.commands.config_file import load_experiment
@@ -52,7 +53,10 @@ class Case:
         """Returns the devices of the slices, and what one of them can do."""
         if self.slices < 1:
             raise SpecError(f"--slices: expected a positive number, found {self.slices}")
-        devices = list(slice_devices(self.topology, self.slices))
+        if is_gpu(self.topology) and self.slices > 1:
+            raise SpecError(f"--slices: expected 1 with GPUs, whose number says all, found {self.slices}")
+        gpus = is_gpu(self.topology)
+        devices = list(gpu_devices(self.topology) if gpus else slice_devices(self.topology, self.slices))
         chip = chip_of(devices[0])
         if chip is None:
             raise SpecError(f"--topology: expected a chip that hardware/chips.py knows, found {devices[0].device_kind}")

@@ -1,6 +1,7 @@
-"""The training step of a config, compiled ahead of time for TPU slices: memory, communication, least time.
+"""The training step of a config, compiled ahead of time for TPU slices or GPUs: memory, communication, least time.
 
-Needs no TPU, only libtpu (extra `tpu`). The step is the one that training runs; data need not be there.
+Needs no TPU, only libtpu (extra `tpu`), and no GPU, only JAX's plugin for CUDA (extra `cuda`). The step is the one that
+training runs; data need not be there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the bench's arguments to its parser."""
     add_config(parser, required=True)
     parser.add_argument("--phase", default="pretrain", choices=PHASES)
-    parser.add_argument("--topology", nargs="+", metavar="T", help="one slice, e.g. v5e:16x16; several with --sweep")
+    parser.add_argument(
+        "--topology", nargs="+", metavar="T", help="a slice or GPUs, e.g. v5e:16x16, h100:8; several with --sweep"
+    )
     parser.add_argument("--slices", type=int, default=1, help="how many such slices, on a slow network (default: 1)")
     parser.add_argument("--mesh", nargs="+", metavar="M", help="e.g. data=-1,fsdp=8; several with --sweep")
     parser.add_argument("--batch_per_chip", type=int, default=16, help="samples (default: 16)")

@@ -36,6 +36,7 @@ def _work(found: Measurement) -> list[str]:
         f"  {'with recomputation':<24} {found.executed_flops / TERA:9.3f} TFLOP",
         f"  {'XLA, each loop once':<24} {found.xla_flops / TERA:9.3f} TFLOP",
         f"  {'memory read and written':<24} {found.memory_bytes / GB:9.3f} GB",
+        f"  {'kernels':<24} {found.kernels:9.0f}",
     ]
 
 

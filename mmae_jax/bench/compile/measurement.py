@@ -59,6 +59,7 @@ class Measurement:
       executed_flops: the same with what the backward pass recomputes.
       xla_flops: XLA's count of the compiled program, which takes the body of each loop once.
       memory_bytes: to and from the chip's memory.
+      kernels: how many instructions a step executes, those of loops as often as they run.
       traffic: communication.
       bound: of the step's time.
       compile_seconds: how long the compiler took.
@@ -75,6 +76,7 @@ class Measurement:
     executed_flops: float
     xla_flops: float
     memory_bytes: float
+    kernels: float
     traffic: tuple[Traffic, ...]
     bound: roofline.Bound
     compile_seconds: float
@@ -137,6 +139,7 @@ def measure(experiment: Experiment, phase: str, devices: Sequence[jax.Device], c
         executed_flops=executed,
         xla_flops=costs.get("flops", math.nan),
         memory_bytes=moved,
+        kernels=traffic.kernels(module),
         traffic=summed(found),
         bound=roofline.bound(chip, experiment.model.dtype, executed, moved, found),
         compile_seconds=seconds,

@@ -21,6 +21,11 @@ def memory_bytes(module: Module) -> float:
     return sum(times * _bytes(module, computation, one) for times, computation, one in module.walk())
 
 
+def kernels(module: Module) -> float:
+    """Returns how many instructions one run of the program executes: on GPUs each is a kernel, a copy or a product."""
+    return sum(times for times, _, one in module.walk() if one.opcode not in _FREE and not one.opcode.endswith("-done"))
+
+
 def _bytes(module: Module, computation: Computation, instruction: Instruction) -> int:
     opcode = instruction.opcode
     if opcode in _FREE or opcode.endswith("-start"):
@@ -53,10 +58,12 @@ def _fusion_bytes(module: Module, fusion: Instruction, operands: list[Instructio
 def _read(module: Module, fusion: Instruction, index: int) -> int:
     """Returns the bytes of operand `index` that a fusion reads: all, unless it only slices or updates it."""
     fused = module.fused(fusion)
-    parameter = next(
-        inner for inner in fused.values() if inner.opcode == "parameter" and int(inner.attributes) == index
-    )
+    parameter = next(inner for inner in fused.values() if inner.opcode == "parameter" and _number(inner) == index)
     return _read_by_users(module, fused, parameter)
+
+
+def _number(parameter: Instruction) -> int:
+    return int(parameter.attributes.partition(",")[0])  # what follows are metadata
 
 
 def _read_by_users(module: Module, fused: Computation, value: Instruction) -> int:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from mmae_jax import parallel
 from mmae_jax.models.attention import cudnn, pallas
+from mmae_jax.spec import Model, SpecError
 
 NAMES = {
     "xla": "XLA, scores in memory",
@@ -43,6 +44,26 @@ def kernel_for(chosen: str, platform: str, device_kind: str, dtype: jnp.dtype, w
 def kernel_of(chosen: str, x: jax.Array, dtype: jnp.dtype, width: int, dim_head: int) -> str:
     """Returns, inside jit, the kernel for the devices that `x` lies on; arguments otherwise as of `kernel_for`."""
     return kernel_for(chosen, *parallel.platform_of(x), dtype, width, dim_head)
+
+
+def kernels_of(model: Model, device: jax.Device) -> tuple[str, ...]:
+    """Returns the kernels of a model's encoders and decoders on a device.
+
+    Raises:
+      SpecError: the kernel that the configuration asks for does not run there, or not for these heads and numbers.
+    """
+    sizes, dtype = model.architecture, jnp.dtype(model.dtype)
+    platform, kind = device.platform, device.device_kind
+    found = []
+    for heads, dim_head in ((sizes.heads, sizes.dim_head), (sizes.decoder_heads, sizes.decoder_dim_head)):
+        own = kernel_for("auto", platform, kind, dtype, heads * dim_head, dim_head)
+        if model.attention not in ("auto", "xla", own):
+            raise SpecError(
+                f"model.attention: expected auto{'' if own == 'xla' else f', {own}'} or xla for {heads} heads of "
+                f"{dim_head} in {model.dtype} on {kind}, found {model.attention}"
+            )
+        found.append(own if model.attention == "auto" else model.attention)
+    return tuple(dict.fromkeys(found))
 
 
 def attention(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array, heads: int, kernel: str) -> jax.Array:
