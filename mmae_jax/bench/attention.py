@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -19,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmae_jax.bench import record
-from mmae_jax.bench.train.sweep import ATTENTIONS, REFUSALS
+from mmae_jax.bench.train.sweep import REFUSALS
 from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.parser import check_at_least
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.exit_codes import UsageError
-from mmae_jax.models.attention import attention as models_attention
+from mmae_jax.models.attention import attention, kernel_for
 from mmae_jax.models.attention.arrangement import Arrangement
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import draw_masks
@@ -38,28 +38,6 @@ COMPARED = 8
 ROUNDING = 2.0**-8
 """Of bfloat16; errors may be twice those of XLA, and this."""
 MILLI = 1e-3
-
-Attention = Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
-"""Queries, keys and values `[B, N, H, I]` and which tokens are there, bool `[B, N]`, to `[B, N, H, I]`."""
-
-
-def xla(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array) -> jax.Array:
-    """Attention as XLA compiles it."""
-    return jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :], implementation="xla")
-
-
-def kernels(platform: str) -> dict[str, Attention]:
-    """Returns the kernels of a platform by name, `model.attention`."""
-    fused = {name: functools.partial(_fused, name) for name in ATTENTIONS[platform] if name != "xla"}
-    return {"xla": xla, **fused}
-
-
-def _fused(kernel: str, q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array) -> jax.Array:
-    """Attention as an encoder has it, with tokens arranged once for each kernel's taste."""
-    arrangement = Arrangement.of(valid, kernel)
-    q_, k_, v_ = (arrangement.arranged(array.reshape(*array.shape[:2], -1)) for array in (q, k, v))
-    result = models_attention(q_, k_, v_, arrangement.valid, q.shape[2], kernel)
-    return arrangement.restored(result).reshape(q.shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,12 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     check_at_least(options, "batch", 1)
     experiments = {config: load_experiment(config) for config in options.config}
-    found = kernels(jax.default_backend())
-    print(f"{record.hardware()['kind']}: {', '.join(found)}\n{_heading()}", flush=True)
+    print(f"{record.hardware()['kind']}\n{_heading()}", flush=True)
     outcomes = []
     for shape in shapes(experiments.items()):
-        for name, attention in found.items():
-            outcomes.append(outcome(shape, name, attention, options.batch))
+        for kernel in kernels(shape):
+            outcomes.append(outcome(shape, kernel, options.batch))
             print(_line(outcomes[-1]), flush=True)
     if options.json is not None:
         rows = [dataclasses.asdict(one) | {"agrees": one.agrees} for one in outcomes]
@@ -175,34 +152,44 @@ def _encoders(experiment: Experiment, lengths: dict[str, int], tokens: str) -> I
         yield f"joint of {tokens}", sum(lengths.values()), False
 
 
-def outcome(shape: Shape, name: str, attention: Attention, rows: int) -> Outcome:
+def kernels(shape: Shape) -> tuple[str, ...]:
+    """Returns the kernels to measure at a shape: XLA's, and the one that `model.attention=auto` takes."""
+    device = jax.devices()[0]
+    width = shape.heads * shape.width
+    chosen = kernel_for("auto", device.platform, device.device_kind, jnp.dtype(jnp.bfloat16), width, shape.width)
+    return tuple(dict.fromkeys(("xla", chosen)))
+
+
+def outcome(shape: Shape, kernel: str, rows: int) -> Outcome:
     """Measures a kernel at one shape, on `rows` samples in bfloat16."""
-    arguments = _arguments(shape, rows)
+    *arrays, valid = _arguments(shape, rows)
+    arrangement = Arrangement.of(valid, kernel)
+    arranged = [*map(arrangement.arranged, arrays), arrangement.valid]
     try:
-        program = jax.jit(functools.partial(_both_ways, attention)).lower(*arguments).compile()
-        found = jax.block_until_ready(program(*arguments))
-        seconds = statistics.median(_seconds(program, arguments) for _ in range(RUNS))
+        program = _both_ways(kernel).lower(*arranged, shape.heads).compile()
+        found = jax.block_until_ready(program(*arranged))
+        seconds = statistics.median(_seconds(program, arranged) for _ in range(RUNS))
     except REFUSALS as error:
-        return Outcome(shape, name, refused=next(iter(str(error).splitlines()), type(error).__name__))
-    few = [array[:COMPARED] for array in arguments]
+        return Outcome(shape, kernel, refused=next(iter(str(error).splitlines()), type(error).__name__))
+    few = [array[:COMPARED] for array in (*arrays, valid)]
     with jax.default_matmul_precision("float32"):
-        exact = _jitted(xla)(*(array.astype(jnp.float32) for array in few[:4]), few[4])
-    errors = _errors([array[:COMPARED] for array in found], exact)
-    return Outcome(shape, name, errors, _errors(_jitted(xla)(*few), exact), seconds)
-
-
-def _both_ways(
-    attention: Attention, q: jax.Array, k: jax.Array, v: jax.Array, sent_back: jax.Array, valid: jax.Array
-) -> tuple[jax.Array, ...]:
-    """Returns `RESULTS`, where tokens are; what kernels leave elsewhere has no meaning."""
-    result, back = jax.vjp(lambda q, k, v: attention(q, k, v, valid), q, k, v)
-    there = valid[:, :, None, None]
-    return tuple(jnp.where(there, array, 0) for array in (result, *back(jnp.where(there, sent_back, 0))))
+        exact = _both_ways("xla")(*(array.astype(jnp.float32) for array in few[:4]), few[4], shape.heads)
+    errors = _errors([arrangement.restored(array)[:COMPARED] for array in found], exact)
+    return Outcome(shape, kernel, errors, _errors(_both_ways("xla")(*few, shape.heads), exact), seconds)
 
 
 @functools.cache
-def _jitted(attention: Attention) -> Callable[..., tuple[jax.Array, ...]]:
-    return jax.jit(functools.partial(_both_ways, attention))
+def _both_ways(kernel: str) -> Any:
+    """Returns the jitted function from q, k, v, what is sent back, validity and number of heads to `RESULTS`."""
+
+    def compute(
+        q: jax.Array, k: jax.Array, v: jax.Array, sent_back: jax.Array, valid: jax.Array, heads: int
+    ) -> tuple[jax.Array, ...]:
+        result, back = jax.vjp(lambda q, k, v: attention(q, k, v, valid, heads, kernel), q, k, v)
+        there = valid[:, :, None]  # what kernels leave elsewhere has no meaning
+        return tuple(jnp.where(there, array, 0) for array in (result, *back(jnp.where(there, sent_back, 0))))
+
+    return jax.jit(compute, static_argnums=5)
 
 
 def _arguments(shape: Shape, rows: int) -> tuple[jax.Array, ...]:
@@ -211,7 +198,7 @@ def _arguments(shape: Shape, rows: int) -> tuple[jax.Array, ...]:
     The token of rows of one stands in the middle.
     """
     rng = np.random.default_rng(shape.length)
-    size = (rows, shape.length, shape.heads, shape.width)
+    size = (rows, shape.length, shape.heads * shape.width)
     arrays = (jnp.asarray(rng.standard_normal(size, np.float32), jnp.bfloat16) for _ in range(4))
     valid = np.ones((rows, shape.length), bool)
     valid[2::5] = rng.random((len(valid[2::5]), shape.length)) < 0.7

@@ -56,6 +56,7 @@ def test_a_step_is_measured_and_written(one_device, tmp_path, capsys):
     assert found["memory"]["program"] > 0
     assert list((tmp_path / "trace").rglob("*.xplane.pb"))
     assert sum(found["profile"]["kinds"].values()) == pytest.approx(found["profile"]["seconds"])
+    assert found["profile"]["unattributed"] < 0.1
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: Path(config).stem)
