@@ -48,6 +48,13 @@ def test_sample_without_any_token_stays_finite():
     assert all(np.isfinite(np.asarray(array, np.float32)).all() for array in found)
 
 
+@pytest.mark.parametrize("kernel", ["xla", "cudnn", "pallas"])
+def test_sequence_of_no_token_stays_empty(kernel):
+    (*arrays, _), valid = random_arrays(2, 1, 128)
+    q, k, v = (array[:, :0] for array in arrays)
+    assert attention(q, k, v, valid[:, :0], 2, kernel).shape == (2, 0, 128)
+
+
 def test_every_device_computes_its_samples_and_heads():
     (*arrays, gradient), valid = random_arrays(4, 7, 256)
     expected = both_ways("pallas", 4, *arrays, valid, gradient)

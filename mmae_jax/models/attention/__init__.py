@@ -81,6 +81,8 @@ def attention(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array, heads:
       `[B, N, H·D]` in the dtype of `q`; rows of invalid tokens, and samples without any valid, have no meaning but are
       finite.
     """
+    if q.shape[1] == 0:
+        return q
     if kernel == "pallas":
         return pallas.attention(q, k, v, valid, heads)
     split = (*q.shape[:2], heads, q.shape[2] // heads)
