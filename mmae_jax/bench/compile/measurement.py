@@ -126,7 +126,7 @@ def measure(experiment: Experiment, phase: str, devices: Sequence[jax.Device], c
     found, moved = collectives.find(module, mesh), traffic.memory_bytes(module)
     executed = step_flops(program, recomputed=True) / mesh.size
     sizes: Any = compiled.memory_analysis()
-    costs: Any = compiled.cost_analysis()
+    costs: Any = compiled.cost_analysis() or {}  # none of programs for GPUs that are not there
     return Measurement(
         params=_share(state.params),
         opt_state=_share(state.opt_state),
