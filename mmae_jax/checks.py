@@ -15,8 +15,8 @@ def check_experiment(experiment: spec.Experiment) -> None:
     """Raises a `SpecError` at the first field that contradicts another or the dataset."""
     if not experiment.inputs:
         raise SpecError("inputs: expected at least one modality, found none")
-    for name, modality_input in experiment.inputs.items():
-        _check_input(name, modality_input, experiment.dataset)
+    for name, model_input in experiment.inputs.items():
+        _check_input(name, model_input, experiment.dataset)
     _check_shared_embeddings(experiment)
     _check_model(experiment.model, experiment)
     for name in experiment.targets:
@@ -50,44 +50,40 @@ def _check_logging(logging: spec.Logging) -> None:
             raise SpecError(f"logging.{field}: expected a positive number, found {value}")
 
 
-def _check_input(name: str, modality_input: spec.Input, dataset: spec.Dataset) -> None:
-    modality = modality_input.stored_as or name
+def _check_input(name: str, model_input: spec.Input, dataset: spec.Dataset) -> None:
+    modality = model_input.stored_as or name
     if modality not in dataset.modalities:
-        field = f"inputs.{name}.stored_as: {modality!r}" if modality_input.stored_as else f"inputs.{name}"
+        field = f"inputs.{name}.stored_as: {modality!r}" if model_input.stored_as else f"inputs.{name}"
         raise SpecError(f"{field}: no such modality in {dataset.name}; expected one of {', '.join(dataset.modalities)}")
     stored = dataset.modalities[modality].bands
-    for band in modality_input.band_names:
+    for band in model_input.band_names:
         if band not in stored:
             raise SpecError(
                 f"inputs.{name}.bands: no band {band!r} in {dataset.name}; expected some of {', '.join(stored)}"
             )
-    if len(set(modality_input.band_names)) != len(modality_input.band_names) or not all(modality_input.bands):
+    if len(set(model_input.band_names)) != len(model_input.band_names) or not all(model_input.bands):
+        raise SpecError(f"inputs.{name}.bands: expected non-empty groups of different bands, found {model_input.bands}")
+    if sum(model_input.target_runs) != len(model_input.band_names):
         raise SpecError(
-            f"inputs.{name}.bands: expected non-empty groups of different bands, found {modality_input.bands}"
-        )
-    if sum(modality_input.target_runs) != len(modality_input.band_names):
-        raise SpecError(
-            f"inputs.{name}.norm_bands: expected lengths that add up to {len(modality_input.band_names)} bands, "
-            f"found {modality_input.norm_bands}"
+            f"inputs.{name}.norm_bands: expected lengths that add up to {len(model_input.band_names)} bands, "
+            f"found {model_input.norm_bands}"
         )
     for field in ("image_size", "patch_size", "num_dates"):
-        if getattr(modality_input, field) < 1:
-            raise SpecError(
-                f"inputs.{name}.{field}: expected a positive number, found {getattr(modality_input, field)}"
-            )
-    if modality_input.image_size % modality_input.patch_size:
+        if getattr(model_input, field) < 1:
+            raise SpecError(f"inputs.{name}.{field}: expected a positive number, found {getattr(model_input, field)}")
+    if model_input.image_size % model_input.patch_size:
         raise SpecError(
-            f"inputs.{name}.image_size: expected a multiple of patch_size {modality_input.patch_size}, "
-            f"found {modality_input.image_size}"
+            f"inputs.{name}.image_size: expected a multiple of patch_size {model_input.patch_size}, "
+            f"found {model_input.image_size}"
         )
 
 
 def _check_shared_embeddings(experiment: spec.Experiment) -> None:
     first: dict[str, str] = {}
-    for name, modality_input in experiment.inputs.items():
-        other = first.setdefault(modality_input.name_embed or name, name)
+    for name, model_input in experiment.inputs.items():
+        other = first.setdefault(model_input.name_embed or name, name)
         for field in ("patch_size", "group_lengths"):
-            expected, found = getattr(experiment.inputs[other], field), getattr(modality_input, field)
+            expected, found = getattr(experiment.inputs[other], field), getattr(model_input, field)
             if expected != found:
                 raise SpecError(
                     f"inputs.{name}.{field}: expected {expected} as in {other} with the same embedding, found {found}"
@@ -109,7 +105,7 @@ def _check_model(model: spec.Model, experiment: spec.Experiment) -> None:
         raise SpecError(f"model.inter_depth: expected 0 to {architecture.depth - 1}, found {model.inter_depth}")
     if model.inter_depth and model.fusion not in ("mod", "group"):
         raise SpecError(f"model.inter_depth: expected 0 in fusion mode {model.fusion}, found {model.inter_depth}")
-    largest = max(modality_input.grid for modality_input in experiment.inputs.values())
+    largest = max(model_input.grid for model_input in experiment.inputs.values())
     if model.grid_pos_enc is not None and model.grid_pos_enc < largest:
         raise SpecError(f"model.grid_pos_enc: expected at least the largest grid {largest}, found {model.grid_pos_enc}")
     if model.ref_input is not None and model.ref_input not in experiment.inputs:

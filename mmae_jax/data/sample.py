@@ -57,10 +57,10 @@ def _modality(
     experiment: spec.Experiment, name: str, record: Record, draws: _Draws
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns pixels `[D, C, h, w]`, dates `[D, 3]` and valid `[D, h, w]` or `[D, 1, 1]` of one input."""
-    modality, modality_input = experiment.modality(name), experiment.inputs[name]
+    modality, model_input = experiment.modality(name), experiment.inputs[name]
     stored: Mapping[str, Any] = record[experiment.modality_name(name)]
-    num_dates, total = modality_input.num_dates, len(stored["pixels"])
-    pixels = _select_bands(stored["pixels"], modality.bands, modality_input.band_names)
+    num_dates, total = model_input.num_dates, len(stored["pixels"])
+    pixels = _select_bands(stored["pixels"], modality.bands, model_input.band_names)
     if total == 0:
         pixels = np.zeros((num_dates, *pixels.shape[1:]), pixels.dtype)
         present = pixels.shape[2:] if modality.pixels_can_be_missing else (1, 1)
@@ -72,7 +72,7 @@ def _modality(
         offset=_offset(total, num_dates, draws.rng),
         missing=dates.missing_values(pixels, modality.nodata),
         masks=stored.get("mask"),
-        mask_threshold=modality_input.mask_threshold,
+        mask_threshold=model_input.mask_threshold,
         rng=draws.rng if draws.random_dates else None,
     )
     if selection.valid is None:

@@ -69,12 +69,12 @@ class Shards:
 def needed_fields(experiment: spec.Experiment) -> dict[str, Any]:
     """Returns the record fields an experiment reads, nested names with leaves True."""
     fields: dict[str, Any] = {"name": True, "ref_date": True}
-    for name, modality_input in experiment.inputs.items():
+    for name, model_input in experiment.inputs.items():
         modality = experiment.modality(name)
         parts = fields.setdefault(experiment.modality_name(name), {"pixels": True, "dates": True})
         if modality.quantum is not None:
             parts["base"] = True
-        if modality.mask_channels and modality_input.mask_threshold < 100:
+        if modality.mask_channels and model_input.mask_threshold < 100:
             parts["mask"] = True
     return fields | {experiment.dataset.targets[name].field: True for name in experiment.targets}
 

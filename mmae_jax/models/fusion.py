@@ -32,8 +32,8 @@ class Fusion:
         """Returns the arrangement of an experiment's fusion mode."""
         mode, inputs = experiment.model.fusion, experiment.inputs
         sequences: dict[str, tuple[str, ...]] = {}
-        for name, modality in inputs.items():
-            key = (modality.name_group or name) if mode == "group" else name
+        for name, model_input in inputs.items():
+            key = (model_input.name_group or name) if mode == "group" else name
             sequences[key] = (*sequences.get(key, ()), name)
         return cls(
             inputs=inputs,
@@ -68,18 +68,18 @@ class Fusion:
         for key, names in self.sequences.items():
             array, start = sequences[key], 0
             for name in names:
-                modality = self.inputs[name]
-                shape = (-1, modality.tokens_per_position, modality.grid**2)
+                model_input = self.inputs[name]
+                shape = (-1, model_input.tokens_per_position, model_input.grid**2)
                 if self.dates_apart:
                     part = array
                 else:
-                    part = array[:, start : start + modality.num_tokens]
-                    start += modality.num_tokens
+                    part = array[:, start : start + model_input.num_tokens]
+                    start += model_input.num_tokens
                 tokens[name] = part.reshape(*shape, *array.shape[2:])
         return {name: tokens[name] for name in self.inputs}
 
 
-def token_validity(dates_valid: jax.Array, modality: Input) -> jax.Array:
+def token_validity(dates_valid: jax.Array, model_input: Input) -> jax.Array:
     """Spreads bool `[B, D]` (is this date there?) over the tokens of a modality: `[B, G·D, L]`."""
-    spread = jnp.tile(dates_valid, (1, len(modality.bands)))
-    return jnp.broadcast_to(spread[..., None], (*spread.shape, modality.grid**2))
+    spread = jnp.tile(dates_valid, (1, len(model_input.bands)))
+    return jnp.broadcast_to(spread[..., None], (*spread.shape, model_input.grid**2))

@@ -142,7 +142,7 @@ def _draw_structure(
         drawn = {}
         for name in names:
             of_attempt = _fold(_fold(keys, _number(name)), attempt)
-            drawn[name] = _modality_structure(of_attempt, fusion.inputs[name], mask, several)
+            drawn[name] = _input_structure(of_attempt, fusion.inputs[name], mask, several)
         return jnp.concatenate([array.reshape(array.shape[0], -1) for array in drawn.values()], axis=1)
 
     def undecided(structured: jax.Array) -> jax.Array:
@@ -156,9 +156,9 @@ def _draw_structure(
     return jax.lax.while_loop(lambda carry: undecided(carry[1]).any(), again, first)[1]
 
 
-def _modality_structure(keys: jax.Array, modality: Input, mask: Mask, several: jax.Array) -> jax.Array:
+def _input_structure(keys: jax.Array, model_input: Input, mask: Mask, several: jax.Array) -> jax.Array:
     """Draws the union of dropped modality, band groups, dates and positions: bool `[B, G·D, L]`."""
-    batch, groups, dates, length = several.shape[0], len(modality.bands), modality.num_dates, modality.grid**2
+    batch, groups, dates, length = several.shape[0], len(model_input.bands), model_input.num_dates, model_input.grid**2
     always = jnp.ones((1, 1, 1, 1), bool)
     structures = [
         ("mod", (batch, 1, 1, 1), mask.mod, several[:, None, None, None]),

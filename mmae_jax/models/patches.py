@@ -50,10 +50,10 @@ class BandGroupEmbedding(nnx.Module):
 class PatchEmbedding(nnx.Module):
     """Embeds the patches of all band groups of a modality."""
 
-    def __init__(self, modality: Input, width: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        self.lengths = modality.group_lengths
+    def __init__(self, model_input: Input, width: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.lengths = model_input.group_lengths
         self.groups = nnx.List(
-            [BandGroupEmbedding(bands, modality.patch_size, width, dtype=dtype, rngs=rngs) for bands in self.lengths]
+            [BandGroupEmbedding(bands, model_input.patch_size, width, dtype=dtype, rngs=rngs) for bands in self.lengths]
         )
 
     def __call__(self, patches: jax.Array) -> jax.Array:
@@ -68,10 +68,10 @@ class PatchEmbedding(nnx.Module):
 class PixelProjection(nnx.Module):
     """Projects decoded tokens to the pixels of their patch."""
 
-    def __init__(self, modality: Input, width: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        self.lengths = modality.group_lengths
+    def __init__(self, model_input: Input, width: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.lengths = model_input.group_lengths
         self.groups = nnx.List(
-            [Linear(width, modality.patch_size**2 * bands, dtype=dtype, rngs=rngs) for bands in self.lengths]
+            [Linear(width, model_input.patch_size**2 * bands, dtype=dtype, rngs=rngs) for bands in self.lengths]
         )
 
     def __call__(self, tokens: jax.Array) -> jax.Array:
@@ -84,11 +84,11 @@ class PixelProjection(nnx.Module):
         return jnp.concatenate(pixels, axis=-1).astype(jnp.float32)
 
 
-def mask_per_band(masked: jax.Array, modality: Input) -> jax.Array:
+def mask_per_band(masked: jax.Array, model_input: Input) -> jax.Array:
     """Spreads a token mask `[B, G·D, L]` over the bands of its group: `[B, D, L, C]`."""
-    parts = jnp.split(masked, len(modality.bands), axis=1)
+    parts = jnp.split(masked, len(model_input.bands), axis=1)
     spread = [
         jnp.broadcast_to(part[..., None], (*part.shape, bands))
-        for part, bands in zip(parts, modality.group_lengths, strict=True)
+        for part, bands in zip(parts, model_input.group_lengths, strict=True)
     ]
     return jnp.concatenate(spread, axis=-1)

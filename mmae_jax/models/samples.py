@@ -43,11 +43,11 @@ def samples_from_batch(batch: Batch, experiment: Experiment) -> Samples:
     interpolate = experiment.model.interpolate
     pixels = {name: _values(batch, name, experiment) for name in experiment.inputs}
     valid = {name: batch["valid"][name] for name in experiment.inputs}
-    for name, modality in experiment.inputs.items():
-        pixels[name] = resize(pixels[name], modality.image_size, interpolate)
+    for name, model_input in experiment.inputs.items():
+        pixels[name] = resize(pixels[name], model_input.image_size, interpolate)
         if valid[name].shape[-1] > 1:
-            valid[name] = resize(valid[name], modality.image_size, "nearest")
-        if modality.rescale_elev:
+            valid[name] = resize(valid[name], model_input.image_size, "nearest")
+        if model_input.rescale_elev:
             surface, others = pixels[name][:, :, :1], pixels[name][:, :, 1:]
             pixels[name] = jnp.concatenate([surface, ELEVATION_FACTOR * (surface - others)], axis=2)
     dates = {name: batch["dates"][name] for name in experiment.inputs}
@@ -56,9 +56,9 @@ def samples_from_batch(batch: Batch, experiment: Experiment) -> Samples:
 
 def _values(batch: Batch, name: str, experiment: Experiment) -> jax.Array:
     values = batch["inputs"][name].astype(jnp.float32)
-    modality, quantum = experiment.inputs[name], experiment.modality(name).quantum
+    model_input, quantum = experiment.inputs[name], experiment.modality(name).quantum
     if quantum is not None:
         values = batch["base"][name][:, None, None, None, None] + quantum * values
-    if modality.log_scale:
+    if model_input.log_scale:
         values = jnp.log(jnp.maximum(values, LOG_FLOOR))
-    return values / modality.norm_fac
+    return values / model_input.norm_fac

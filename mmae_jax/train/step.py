@@ -74,7 +74,7 @@ def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dic
 def _padding(samples: Samples, experiment: Experiment) -> jax.Array:
     """Returns the share of a batch's tokens that stand for a date or modality that is not there."""
     valid = samples.dates_valid
-    tokens = {name: modality.num_tokens / modality.num_dates for name, modality in experiment.inputs.items()}
+    tokens = {name: model_input.num_tokens / model_input.num_dates for name, model_input in experiment.inputs.items()}
     absent = [(~valid[name]).sum() * per_date for name, per_date in tokens.items()]
     return sum(absent[1:], absent[0]) / sum(valid[name].size * per_date for name, per_date in tokens.items())
 

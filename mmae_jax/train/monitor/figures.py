@@ -34,18 +34,18 @@ def write_reconstructions(
     with eval_batches(experiment, batch_size, (split,), shards, rows=rows) as batches:
         outputs = reconstruct_step(program, state, parallel.to_devices(next(batches), mesh))
     samples, patches, masked = jax.tree.map(lambda array: array[:1], parallel.to_hosts(outputs, mesh))
-    for name, modality in experiment.inputs.items():
+    for name, model_input in experiment.inputs.items():
         normalised = losses.LOSSES[experiment.loss].normalised
-        target = losses.reconstruction_target(samples.pixels[name], modality, normalised=normalised)
-        per_band = mask_per_band(masked[name], modality)[:, :, :, None]
+        target = losses.reconstruction_target(samples.pixels[name], model_input, normalised=normalised)
+        per_band = mask_per_band(masked[name], model_input)[:, :, :, None]
         spread = np.broadcast_to(per_band, patches[name].shape)
         images = report.Reconstruction(
-            bands=modality.band_names,
+            bands=model_input.band_names,
             labels=tuple(f"{year} day {day}" for year, day, _ in samples.dates[name][0]),
             input=samples.pixels[name][0],
-            masked=np.asarray(from_patches(jnp.asarray(spread), modality.patch_size))[0],
-            reconstruction=np.asarray(from_patches(patches[name], modality.patch_size))[0],
-            target=np.asarray(from_patches(target, modality.patch_size))[0],
+            masked=np.asarray(from_patches(jnp.asarray(spread), model_input.patch_size))[0],
+            reconstruction=np.asarray(from_patches(patches[name], model_input.patch_size))[0],
+            target=np.asarray(from_patches(target, model_input.patch_size))[0],
             valid=samples.pixels_valid[name][0],
         )
         figure = report.reconstruction(name, images, max_rows=experiment.logging.images)
