@@ -146,9 +146,8 @@ def gelu(x: jax.Array) -> jax.Array:
 
 def _gelu_backward(x: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
     wide = x.astype(jnp.float32)
-    slope = 0.5 * jax.lax.erfc(wide * -math.sqrt(0.5)) + wide * jnp.exp(-0.5 * jnp.square(wide)) * (
-        1 / math.sqrt(2 * math.pi)
-    )
+    bell = jnp.exp(-0.5 * jnp.square(wide))
+    slope = 0.5 * jax.lax.erfc(wide * -math.sqrt(0.5)) + wide * bell * (1 / math.sqrt(2 * math.pi))
     return ((slope * gradient.astype(jnp.float32)).astype(x.dtype),)
 
 

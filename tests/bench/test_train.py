@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from mmae_jax.bench import record
+from mmae_jax.bench.compile.measurement import DoesNotFitError
 from mmae_jax.bench.train import command, sweep
 from mmae_jax.bench.train.inputs import random_batch
-from mmae_jax.bench.train.measurement import DoesNotFitError, Measurement, Memory, Speed
+from mmae_jax.bench.train.measurement import Measurement, Memory, Speed
 from mmae_jax.bench.train.start import Start
 from mmae_jax.commands.command_line import main
 from mmae_jax.commands.config_file import load_experiment

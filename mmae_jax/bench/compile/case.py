@@ -53,10 +53,12 @@ class Case:
         """Returns the devices of the slices, and what one of them can do."""
         if self.slices < 1:
             raise SpecError(f"--slices: expected a positive number, found {self.slices}")
-        if is_gpu(self.topology) and self.slices > 1:
+        if not is_gpu(self.topology):
+            devices = list(slice_devices(self.topology, self.slices))
+        elif self.slices > 1:
             raise SpecError(f"--slices: expected 1 with GPUs, whose number says all, found {self.slices}")
-        gpus = is_gpu(self.topology)
-        devices = list(gpu_devices(self.topology) if gpus else slice_devices(self.topology, self.slices))
+        else:
+            devices = list(gpu_devices(self.topology))
         chip = chip_of(devices[0])
         if chip is None:
             raise SpecError(f"--topology: expected a chip that hardware/chips.py knows, found {devices[0].device_kind}")

@@ -16,6 +16,7 @@ import jax
 from immutabledict import immutabledict
 from jax.experimental import topologies
 
+from mmae_jax.hardware.chips import CHIPS, Chip
 from mmae_jax.spec import SpecError
 
 HOST_DEVICES = 8
@@ -35,7 +36,6 @@ class Gpu:
       block_shared_memory: bytes one block may ask for.
       cache: bytes of the second level.
       memory: bytes.
-      bandwidth: bytes per second.
       clock: GHz.
     """
 
@@ -47,18 +47,13 @@ class Gpu:
     block_shared_memory: int
     cache: int
     memory: int
-    bandwidth: int
     clock: float
 
 
 GPUS: Mapping[str, Gpu] = immutabledict(
-    a100=Gpu(
-        "NVIDIA A100-SXM4-80GB", (8, 0), 108, 64, 167936, 166912, 41943040, 85_000_000_000, 2039_000_000_000, 1.41
-    ),
-    h100=Gpu(
-        "NVIDIA H100 80GB HBM3", (9, 0), 132, 128, 233472, 232448, 52428800, 85_000_000_000, 3350_000_000_000, 1.98
-    ),
-    h200=Gpu("NVIDIA H200", (9, 0), 132, 128, 233472, 232448, 62914560, 150_000_000_000, 4800_000_000_000, 1.98),
+    a100=Gpu("NVIDIA A100-SXM4-80GB", (8, 0), 108, 64, 167936, 166912, 41943040, 85_000_000_000, 1.41),
+    h100=Gpu("NVIDIA H100 80GB HBM3", (9, 0), 132, 128, 233472, 232448, 52428800, 85_000_000_000, 1.98),
+    h200=Gpu("NVIDIA H200", (9, 0), 132, 128, 233472, 232448, 62914560, 150_000_000_000, 1.98),
 )
 """Name in a topology → GPU."""
 
@@ -98,12 +93,14 @@ def gpu_devices(topology: str) -> Sequence[jax.Device]:
     jax.config.update("jax_platforms", "cpu")
     hosts, each = max(1, count // HOST_DEVICES), min(count, HOST_DEVICES)
     described = topologies.get_topology_desc(
-        platform="cuda", topology=f"1x{hosts}x{each}", target_config=_target(GPUS[name])
+        platform="cuda",
+        topology=f"1x{hosts}x{each}",
+        target_config=_target(GPUS[name], CHIPS[f"NVIDIA {name.upper()}"]),
     )
     return list(described.devices)
 
 
-def _target(gpu: Gpu) -> str:
+def _target(gpu: Gpu, chip: Chip) -> str:
     """Returns XLA's description of a GPU and of the cuDNN that is installed, a text proto."""
     major, minor, patch = re.findall(r"\d+", metadata.version("nvidia-cudnn-cu13"))[:3]
     return f"""
@@ -113,7 +110,7 @@ def _target(gpu: Gpu) -> str:
       shared_memory_per_block_optin: {gpu.block_shared_memory}
       threads_per_core_limit: 2048 core_count: {gpu.cores} fpus_per_core: {gpu.units}
       block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
-      memory_bandwidth: {gpu.bandwidth} l2_cache_size: {gpu.cache} clock_rate_ghz: {gpu.clock}
+      memory_bandwidth: {chip.memory_bandwidth:.0f} l2_cache_size: {gpu.cache} clock_rate_ghz: {gpu.clock}
       device_memory_size: {gpu.memory}
       cuda_compute_capability {{ major: {gpu.capability[0]} minor: {gpu.capability[1]} }}
       registers_per_core_limit: 65536 registers_per_block_limit: 65536

@@ -15,9 +15,10 @@ from typing import Any
 import jax
 
 from mmae_jax.bench import record
+from mmae_jax.bench.compile.measurement import DoesNotFitError
 from mmae_jax.bench.train import sweep as sweeps
 from mmae_jax.bench.train.describe import describe, plain
-from mmae_jax.bench.train.measurement import DoesNotFitError, Measurement, measure, temporary_folder
+from mmae_jax.bench.train.measurement import Measurement, measure, temporary_folder
 from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.overrides import Override
 from mmae_jax.commands.parser import add_config, check_at_least

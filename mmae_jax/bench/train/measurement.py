@@ -15,6 +15,7 @@ import jax
 from absl import logging
 
 from mmae_jax import parallel
+from mmae_jax.bench.compile.measurement import DoesNotFitError
 from mmae_jax.bench.profile.profile import Profile, profile
 from mmae_jax.bench.profile.trace import read_trace, tracing
 from mmae_jax.bench.train.inputs import random_batch
@@ -131,10 +132,6 @@ def measure(experiment: Experiment, phase: str, steps: int, trace: Path | None) 
     found = None if trace is None else _profile(step, trace)
     speed = Speed(seconds, step_flops(step.program) / step.mesh.size, peak_flops(experiment))
     return Measurement(step.batch_size, step.mesh.size, start, memory, padding, speed, found)
-
-
-class DoesNotFitError(RuntimeError):
-    """A step needs more memory than a device has, by the compiler's account."""
 
 
 class Step:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from mmae_jax import spec
-from mmae_jax.bench.train.measurement import DoesNotFitError, Measurement
+from mmae_jax.bench.compile.measurement import DoesNotFitError
+from mmae_jax.bench.train.measurement import Measurement
 
 ATTENTIONS = {"cpu": ("xla",), "gpu": ("xla", "cudnn"), "tpu": ("xla", "pallas")}
 """Platform → attention kernels that it has."""
@@ -26,15 +27,10 @@ Trial = dict[str, Any]
 
 def fields_of(platform: str) -> dict[str, tuple[str, ...]]:
     """Returns the fields of the model that a sweep tries, with their values on a platform."""
-    kinds = typing.get_type_hints(spec.Model)
-    found = {"remat": _values(kinds["remat"])}
-    if "attention" in kinds:
-        found["attention"] = tuple(one for one in _values(kinds["attention"]) if one in ATTENTIONS.get(platform, ()))
-    return found
-
-
-def _values(kind: Any) -> tuple[str, ...]:
-    return tuple(value for value in typing.get_args(kind) if value != "auto")
+    return {
+        "remat": typing.get_args(typing.get_type_hints(spec.Model)["remat"]),
+        "attention": ATTENTIONS.get(platform, ()),
+    }
 
 
 def doublings(first: int) -> Iterator[int]:

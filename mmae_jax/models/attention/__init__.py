@@ -62,7 +62,7 @@ def kernels_of(model: Model, device: jax.Device) -> tuple[str, ...]:
                 f"model.attention: expected auto{'' if own == 'xla' else f', {own}'} or xla for {heads} heads of "
                 f"{dim_head} in {model.dtype} on {kind}, found {model.attention}"
             )
-        found.append(own if model.attention == "auto" else model.attention)
+        found.append(kernel_for(model.attention, platform, kind, dtype, heads * dim_head, dim_head))
     return tuple(dict.fromkeys(found))
 
 
