@@ -31,7 +31,10 @@ def figures(statistics: Plain) -> dict[str, Figure]:
             drawn[f"{name}_correlation"] = correlation(f"{title} band correlation ({dataset})", modality)
     drawn["dates"] = coverage(f"Acquisitions per month ({dataset})", statistics["modalities"])
     for name, target in statistics["targets"].items():
-        drawn[f"{name}_classes"] = classes(f"{name} ({dataset})", target)
+        if "classes" in target:
+            drawn[f"{name}_classes"] = classes(f"{name} ({dataset})", target)
+        else:
+            drawn[f"{name}_histogram"] = numbers(f"{name} ({dataset})", name, target)
     return drawn
 
 
@@ -155,6 +158,16 @@ def classes(title: str, target: Plain) -> Figure:
     axes.set_xlim(0, 1.25 * max(*shares, 1e-9))
     axes.set_xlabel(f"% of {target['total']:,} {target['counted']}")
     rows_of_classes(axes, list(numbers))
+    return figure
+
+
+def numbers(title: str, name: str, target: Plain) -> Figure:
+    """Draws the histogram of a target of numbers, with mean and deviation."""
+    figure = new_figure(5.5, 3.6, title)
+    axes = figure.subplots()
+    _histogram(axes, name, target, *_shown_range([target["histogram"]]))
+    axes.set_xlabel("stored value")
+    axes.set_ylabel(f"% of the {target['counted']} with a value")
     return figure
 
 

@@ -109,13 +109,11 @@ def _masks(sums: MaskSums) -> Plain:
     return {"channels": channels, "clear_dates": sums.clear_dates / sums.dates if sums.dates else None}
 
 
-def _target(target: Target, found: Counter[Any], tiles: int) -> Plain:
-    """`classes` in index order; `ignored` has the stored values that losses and metrics leave out."""
-    classes, ignored = tasks.of(target).named(target, found)
+def _target(target: Target, tally: Any, tiles: int) -> Plain:
+    """Counts of `total` pixels or tiles; the other keys are those of the `described` of the kind of target."""
     return {
         "kind": target.kind,
         "counted": "pixels" if target.is_raster else "tiles",
-        "total": sum(found.values()) if target.is_raster else tiles,
-        "classes": classes,
-        "ignored": ignored,
+        "total": tiles if target.size is None else tiles * target.size**2,
+        **tasks.of(target).described(target, tally),
     }

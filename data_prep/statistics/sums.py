@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.statistics.moments import Bins, Comoments, Moments
+from data_prep.statistics.moments import Bins, Comoments
 from mmae_jax import tasks
 from mmae_jax.data.crops import cut
 from mmae_jax.data.dates import missing_values
 from mmae_jax.data.records import Record
+from mmae_jax.moments import Moments
 from mmae_jax.spec import Dataset, Modality
 
 
@@ -142,11 +143,11 @@ def _month(date: np.ndarray) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class TileSums(Sums):
-    """Of whole tiles: how many, their modalities, the classes of their targets."""
+    """Sums over whole tiles: how many there are, of their modalities, and the tallies of their targets."""
 
     tiles: int
     modalities: dict[str, ModalitySums]
-    targets: dict[str, Counter[Any]]
+    targets: dict[str, Any]
 
     @classmethod
     def of(cls, dataset: Dataset, blocks: Sequence[Record], bins: Mapping[str, Bins]) -> TileSums:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -109,11 +108,18 @@ class Task(abc.ABC):
         """Draws scores: name of the figure → figure. Drawing is imported here: readers of records do without it."""
 
     @abc.abstractmethod
-    def tally(self, target: Target, fields: Sequence[np.ndarray]) -> Counter[Any]:
-        """Counts values of one tile, whose blocks have `fields`: of pixels where it is a raster, else of the tile."""
+    def tally(self, target: Target, fields: Sequence[np.ndarray]) -> Any:
+        """Counts values of one tile, whose blocks have `fields`: of pixels where it is a raster, else of the tile.
 
-    def named(self, target: Target, tally: Counter[Any]) -> tuple[dict[str, int], dict[str, int]]:
-        """Returns the counts of a `tally` by name: of classes in index order, and of what losses and scores exclude."""
+        What is returned adds up over tiles with `+`; kinds with classes return a `Counter` of stored values.
+        """
+
+    def described(self, target: Target, tally: Any) -> dict[str, Any]:
+        """Returns, as JSON types, what a sum of tallies tells.
+
+        That is, for kinds with classes, `classes` (name → count, in index order) and `ignored` (the stored values that
+        losses and scores exclude → count).
+        """
         excluded = {target.missing_value, *target.ignored}
         left_out = {
             value: number
@@ -121,7 +127,7 @@ class Task(abc.ABC):
             if value in excluded or not 0 <= value < target.num_classes
         }
         classes = {name: 0 if index in left_out else tally.get(index, 0) for index, name in enumerate(target.classes)}
-        return classes, {str(value): number for value, number in left_out.items()}
+        return {"classes": classes, "ignored": {str(value): number for value, number in left_out.items()}}
 
 
 def has_class(target: Target, targets: jax.Array) -> jax.Array:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmae_jax.metrics import Scores, Summary
+from mmae_jax.moments import Moments
 from mmae_jax.spec import Target
 from mmae_jax.tasks.base import Penalty, Task
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUMS = ("count", "mean", "spread", "absolute", "squared", "predicted")
-MISSING = None
-"""Stands for all missing values in a tally."""
+FARTHEST = 2**53
+"""Numbers farther from 0 are counted as this one in histograms: integers beyond it are no longer exact."""
+
+MOST_INTERVALS = 4096
+"""Intervals of a histogram."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +37,24 @@ class NumberScores(Scores):
 
     true: np.ndarray
     predicted: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class NumberTally:
+    """Sums over numbers; those of two parts add up.
+
+    Attributes:
+      moments: of the numbers that are not missing, as one band.
+      missing: how many are.
+      units: whole part, rounded down → how many numbers have it.
+    """
+
+    moments: Moments
+    missing: int
+    units: Counter[int]
+
+    def __add__(self, other: NumberTally) -> NumberTally:
+        return NumberTally(self.moments + other.moments, self.missing + other.missing, self.units + other.units)
 
 
 class Regression(Task):
@@ -124,22 +146,42 @@ class Regression(Task):
         axes.set_title(", ".join(f"{name} {value:.3g}" for name, value in scores.overall.items()), fontsize=9)
         return {"values": figure}
 
-    def tally(self, target: Target, fields: Sequence[np.ndarray]) -> Counter[Any]:
-        """Counts numbers by their whole part."""
+    def tally(self, target: Target, fields: Sequence[np.ndarray]) -> NumberTally:
+        """Sums the numbers; of a tile with one number all blocks have the same."""
         numbers = np.concatenate([np.ravel(field) for field in fields if target.is_raster or field is fields[0]])
         numbers = numbers.astype(np.float64)
         missing = ~np.isfinite(numbers) | np.isin(numbers, (target.missing_value, *target.ignored))
-        values, counts = np.unique(np.floor(numbers[~missing]), return_counts=True)
-        return Counter(dict(zip(values.astype(int).tolist(), counts.tolist(), strict=True)) | {MISSING: missing.sum()})
+        units = np.clip(np.floor(numbers[~missing]), -FARTHEST, FARTHEST).astype(int)
+        return NumberTally(Moments.of(numbers[None], missing[None]), int(missing.sum()), Counter(units.tolist()))
 
-    def named(self, target: Target, tally: Counter[Any]) -> tuple[dict[str, int], dict[str, int]]:
-        """Returns the counts by intervals of one unit, and of what is missing."""
-        present = sorted((value, number) for value, number in tally.items() if value is not MISSING)
-        missing = int(tally[MISSING])
-        return (
-            {f"{value} to {value + 1}": number for value, number in present},
-            {"missing": missing} if missing else {},
-        )
+    def described(self, target: Target, tally: NumberTally) -> dict[str, Any]:
+        """Returns what statistics also tell of a band: number, mean, spread, extremes and histogram of the values."""
+        moments = tally.moments
+        count = int(moments.count[0])
+        figures = {
+            "mean": moments.mean[0],
+            "standard_deviation": moments.deviation[0],
+            "minimum": moments.low[0],
+            "maximum": moments.high[0],
+        }
+        return {
+            "values": count,
+            "missing_fraction": tally.missing / (count + tally.missing) if count + tally.missing else None,
+            **{name: float(value) if count else None for name, value in figures.items()},
+            "histogram": _histogram(tally.units),
+        }
+
+
+def _histogram(units: Counter[int]) -> dict[str, Any]:
+    """Returns the counts of consecutive intervals from the first to the last with a number, a unit wide or more."""
+    first, last = min(units, default=0), max(units, default=-1)
+    width = 1
+    while (last - first) // width >= MOST_INTERVALS:
+        width *= 2
+    counts = [0] * ((last - first) // width + 1)
+    for unit, number in units.items():
+        counts[(unit - first) // width] += number
+    return {"first_edge": float(first), "bin_width": float(width), "counts": counts, "below": 0, "above": 0}
 
 
 def _difference(predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> jax.Array:

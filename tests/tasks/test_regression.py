@@ -124,4 +124,20 @@ def test_it_is_shown_and_tallied_in_whole_units():
     assert report.to_rgb(figures["values"]).std() > 5
     task, field = tasks.of(PIXELS), np.array([[1.5, 1.2], [-0.5, np.nan]])
     tally = task.tally(PIXELS, [field, np.array([[99.0, -1.0]])]) + task.tally(PIXELS, [np.array([[7.0]])])
-    assert task.named(PIXELS, tally) == ({"-1 to 0": 1, "1 to 2": 2, "7 to 8": 1}, {"missing": 3})
+    told = task.described(PIXELS, tally)
+    intervals = {"first_edge": -1.0, "bin_width": 1.0, "counts": [1, 0, 2, 0, 0, 0, 0, 0, 1], "below": 0, "above": 0}
+    assert told["histogram"] == intervals
+    assert (told["values"], told["missing_fraction"]) == (4, 3 / 7)
+    known = [1.5, 1.2, -0.5, 7.0]
+    assert (told["mean"], told["standard_deviation"]) == pytest.approx((np.mean(known), np.std(known)))
+    assert (told["minimum"], told["maximum"]) == (-0.5, 7.0)
+
+
+def test_histograms_of_numbers_far_apart_stay_small_and_those_of_none_are_empty():
+    task = tasks.of(TILE)
+    far = task.described(TILE, task.tally(TILE, [np.float32(0)]) + task.tally(TILE, [np.float32(1e30)]))["histogram"]
+    assert len(far["counts"]) <= 4096
+    assert (far["counts"][0], far["counts"][-1], sum(far["counts"])) == (1, 1, 2)
+    none = task.described(TILE, task.tally(TILE, [np.float32("nan")]))
+    assert none["histogram"]["counts"] == []
+    assert (none["values"], none["missing_fraction"], none["mean"], none["maximum"]) == (0, 1, None, None)

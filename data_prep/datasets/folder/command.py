@@ -14,10 +14,10 @@ from data_prep.arguments import add_shard_options, path
 from data_prep.datasets.folder.description import Column, Files, Folder, Table, check
 from data_prep.datasets.folder.read import read_tile
 from data_prep.datasets.folder.snippet import config_snippet
+from data_prep.datasets.folder.targets import target_field
 from data_prep.datasets.folder.tiles import list_tiles
 from data_prep.errors import DataPrepError
 from data_prep.shards.prepare import prepare
-from data_prep.shards.records import Field
 from data_prep.shards.task import Source
 from mmae_jax.spec import SpecError
 
@@ -83,16 +83,9 @@ def source(folder: Folder) -> Source:
     tables = [each.table for each in folder.targets.values() if isinstance(each, Column)]
     tables += [files.dates for files in folder.modalities.values() if files.dates is not None]
     tables += [folder.splits.table] if isinstance(folder.splits, Table) else []
-    fields: dict[str, Field] = {}
-    for each in folder.targets.values():
-        target = each.target
-        if target.size is not None:
-            fields[target.field] = ((target.size, target.size), target.dtype)
-        else:
-            fields[target.field] = ((target.num_classes,), "float32") if target.kind == "multilabel" else ((), "int32")
     return Source(
         contract=folder.contract,
-        target_fields=fields,
+        target_fields={each.target.field: target_field(each.target) for each in folder.targets.values()},
         record_bytes=sum(_typical_bytes(files) for files in folder.modalities.values()),
         list_tiles=functools.partial(list_tiles, folder),
         read_tile=functools.partial(read_tile, folder),

@@ -28,7 +28,7 @@ class Files:
       sensor: what the contract says of the sensor; size, resolution, bands and dtype must be those of the files.
       date_format: how dates are written, in the codes of `strptime`.
       date_regex: finds the date in a file's name, by its first group.
-      dates: csv file with columns tile and date; a tile's lines are in the order of its images.
+      dates: table, like that of `Column`, with columns tile and date; a tile's lines are in the order of its images.
       date: date of all files.
       masks: like `pattern`, files of the sensor's `mask_channels` (uint8, percent), each beside an image.
       georeferenced: False where resolution and place in the files are known to be wrong; they are not checked then.
@@ -46,7 +46,13 @@ class Files:
 
 @dataclasses.dataclass(frozen=True)
 class Raster:
-    """A target with a class per pixel: files like those of `Files`, with `{tile}`; the first band counts."""
+    """A target with a class or a number per pixel: files like those of `Files`, with `{tile}`; the first band counts.
+
+    Attributes:
+      pattern: paths below the raw folder, with `{tile}`.
+      target: `segment`: each pixel has the index of a class. `regression`: each pixel has a number, such as a height;
+        NaN, the file's nodata, `missing_value` and `ignored` are no number.
+    """
 
     pattern: str
     target: Target
@@ -54,12 +60,13 @@ class Raster:
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A target with classes per tile: a csv file with a column tile.
+    """A target with classes or a number per tile: a table with a column tile.
 
     Attributes:
-      table: the csv file.
+      table: a csv file, or a vector file (`.gpkg`, `.geojson`, `.shp`) whose attributes are the columns.
       target: `classif`: its field is the column, with names or numbers of classes. `multilabel`: each class has a
-        column of its own name with proportions, or 0 and 1.
+        column of its own name with proportions, or 0 and 1. `regression`: its field is the column, with numbers; an
+        empty cell, NaN, `missing_value` and `ignored` are no number.
     """
 
     table: str
@@ -68,7 +75,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Splits by a csv file with columns tile and split; tiles that it lacks are left out."""
+    """Splits by a table, like that of `Column`, with columns tile and split; tiles that it lacks are left out."""
 
     table: str
 
@@ -181,8 +188,7 @@ def _fields(field: str, pattern: str, date_format: str) -> set[str]:
 
 
 def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
-    if not _is_numeric(sensor.dtype):
-        raise SpecError(f"{field}.dtype: expected the name of a numeric dtype, found {sensor.dtype!r}")
+    _check_dtype(field, sensor.dtype)
     if not sensor.bands or len(set(sensor.bands)) != len(sensor.bands):
         raise SpecError(f"{field}.bands: expected different names, found {sensor.bands!r}")
     covered = sensor.size * sensor.ground_sample_distance
@@ -195,18 +201,25 @@ def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
         raise SpecError(f"{field}.quantum: expected None, values are stored as they are in the files")
 
 
-def _is_numeric(dtype: str) -> bool:
+def _check_dtype(field: str, dtype: str, largest: int = 8) -> None:
+    """Raises a `SpecError` unless it is the name of a dtype of numbers of at most `largest` bytes."""
     try:
-        return np.dtype(dtype).kind in "fiu"
+        found = np.dtype(dtype)
     except TypeError:
-        return False
+        found = np.dtype(object)
+    if found.kind not in "fiu" or found.itemsize > largest:
+        at_most = f" of at most {8 * largest} bits" if largest < 8 else ""
+        raise SpecError(f"{field}.dtype: expected the name of a numeric dtype{at_most}, found {dtype!r}")
 
 
 def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
     target = source.target
-    kinds = ("segment",) if isinstance(source, Raster) else ("classif", "multilabel")
+    kinds = ("segment", "regression") if isinstance(source, Raster) else ("classif", "multilabel", "regression")
     if target.kind not in kinds:
-        raise SpecError(f"{field}.target.kind: expected {' or '.join(kinds)}, found {target.kind!r}")
+        raise SpecError(f"{field}.target.kind: expected {', '.join(kinds[:-1])} or {kinds[-1]}, found {target.kind!r}")
+    if (target.kind == "regression") != (not target.classes):
+        wanted = "none of a regression target" if target.classes else f"the names of a {target.kind} target's classes"
+        raise SpecError(f"{field}.target.classes: expected {wanted}, found {target.classes!r}")
     if target.field in (*RESERVED, *folder.modalities):
         raise SpecError(
             f"{field}.target.field: expected a name that no other part of a record has, found {target.field!r}"
@@ -215,3 +228,6 @@ def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
         _fields(f"{field}.pattern", source.pattern, "%Y")
         if target.size is None:
             raise SpecError(f"{field}.target.size: expected the pixels per side, found None")
+        _check_dtype(f"{field}.target", target.dtype, largest=4)  # what JAX computes with
+    elif target.size is not None:
+        raise SpecError(f"{field}.target.size: expected None of a target with one value per tile, found {target.size}")

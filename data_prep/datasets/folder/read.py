@@ -9,11 +9,12 @@ import numpy as np
 import rasterio
 
 from data_prep.datasets.folder.description import Column, Files, Folder
+from data_prep.datasets.folder.targets import read_raster_target, target_field
 from data_prep.datasets.folder.tiles import Acquisition, Date, FolderTile
 from data_prep.errors import TileError
 from data_prep.readers.raw import expect, open_raster
 from data_prep.shards.records import Record
-from mmae_jax.spec import Modality, Target
+from mmae_jax.spec import Modality
 
 TOLERANCE = 0.01
 """Of resolutions, and of places in pixels of the coarser raster."""
@@ -52,9 +53,9 @@ def read_tile(folder: Folder, raw_dir: Path, tile: FolderTile) -> tuple[Record, 
                 f"{tile.name}: target {name}: expected a {'line' if isinstance(source, Column) else 'file'}, found none"
             )
         record[target.field] = (
-            np.array(tile.labels[target.field], np.float32 if target.kind == "multilabel" else np.int32)
+            np.array(tile.labels[target.field], target_field(target)[1])
             if isinstance(source, Column)
-            else _read_classes(raw_dir / tile.rasters[target.field], target)
+            else read_raster_target(raw_dir / tile.rasters[target.field], target)
         )
     first = next(record[name]["dates"] for name in folder.modalities if len(record[name]["dates"]))
     crs = next(iter(places.values())).crs if places else None
@@ -155,18 +156,6 @@ def _check_registered(first: _Place, other: _Place) -> None:
     allowed = TOLERANCE * max(first.gsd, other.gsd)
     if max(abs(a - b) for a, b in zip(corner, found, strict=True)) > allowed:
         raise TileError(f"{other.path}: north-west corner: expected {corner} as in {first.path}, found {found}")
-
-
-def _read_classes(path: Path, target: Target) -> np.ndarray:
-    with open_raster(path) as file:
-        expect(path, "size", (target.size, target.size), file.shape)
-        expect(path, "dtype", target.dtype, file.dtypes[0])
-        classes: np.ndarray = file.read(1)
-    unknown = set(np.unique(classes).tolist()) - {*range(target.num_classes), target.missing_value, *target.ignored}
-    if unknown:
-        text = ", ".join(str(value) for value in sorted(unknown)[:5])
-        raise TileError(f"{path}: expected classes 0 to {target.num_classes - 1} or ignored values, found {text}")
-    return classes
 
 
 def _transform(folder: Folder, places: dict[str, _Place]) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmae_jax import tasks
 from mmae_jax.contract import read_contract
 from mmae_jax.data.records import Records
 from mmae_jax.data.shards import shard_files
@@ -22,11 +23,16 @@ def config_snippet(directory: Path) -> str:
     """Returns Python lines to put in place of dataset, inputs and targets of a config of `configs/`.
 
     Patches make a grid of at most 16 × 16; `num_dates` is what every looked-at tile has, at most 16; `norm_fac` is near
-    the 98th percentile of the values.
+    the 98th percentile of the values; finetuning chooses an epoch by a score of the first target.
     """
     dataset = read_contract(directory)
     inputs = [_input(name, modality, directory, dataset) for name, modality in dataset.modalities.items()]
-    finest = min(dataset.modalities, key=lambda name: dataset.modalities[name].ground_sample_distance)
+    learnt = [f"config.targets = {tuple(dataset.targets)!r}"]
+    if dataset.targets:
+        name, target = next(iter(dataset.targets.items()))
+        learnt.append(f'config.finetune.monitor = "{name}/{tasks.of(target).monitors[-1]}"')
+    else:
+        learnt.append('config.phases = ("pretrain",)')
     return "\n".join(
         [
             "# to put in a config, e.g. a copy of configs/treesatai_ts.py:",
@@ -35,19 +41,34 @@ def config_snippet(directory: Path) -> str:
             "config.inputs = dict(",
             *(f"    {line}," for line in inputs),
             ")",
-            f"config.targets = {tuple(dataset.targets)!r}",
-            f'config.model.update(ref_input="{finest}")',
+            *learnt,
+            f'config.model.update(ref_input="{_reference(dataset)}")',
         ]
     )
 
 
+def _reference(dataset: Dataset) -> str:
+    """Returns the finest modality whose grid divides all rasters of targets; the finest where none does."""
+    finest_first = sorted(dataset.modalities, key=lambda name: dataset.modalities[name].ground_sample_distance)
+    sizes = [target.size for target in dataset.targets.values() if target.size is not None]
+    fitting = (
+        name
+        for name in finest_first
+        if not any(size % (dataset.modalities[name].size // _patch(dataset.modalities[name])) for size in sizes)
+    )
+    return next(fitting, finest_first[0])
+
+
+def _patch(modality: Modality) -> int:
+    return next(size for size in _divisors(modality.size) if modality.size // size <= LARGEST_GRID)
+
+
 def _input(name: str, modality: Modality, directory: Path, dataset: Dataset) -> str:
-    patch = next(size for size in _divisors(modality.size) if modality.size // size <= LARGEST_GRID)
     dates, norm_fac = _looked_at(name, modality, directory, dataset)
     fields: dict[str, Any] = {
         "bands": [list(modality.bands)],
         "image_size": modality.size,
-        "patch_size": patch,
+        "patch_size": _patch(modality),
         "num_dates": min(dates, MOST_DATES),
         "norm_fac": norm_fac,
     }

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.datasets.folder.description import Column, Files, Folder, Fractions, Raster, Table
+from data_prep.datasets.folder.description import Files, Folder, Fractions, Raster, Table
 from data_prep.datasets.folder.patterns import Match, find, parse_date
+from data_prep.datasets.folder.targets import Label, read_labels, table_rows
 from data_prep.errors import DataPrepError
-from data_prep.readers.splits import read_rows
-from mmae_jax.spec import Target
 
 Date = tuple[int, int, int]
 
@@ -35,13 +34,13 @@ class FolderTile:
       name: as in the patterns.
       series: modality → its files, in order of time; empty where it is missing.
       rasters: target field → file, where there is one.
-      labels: target field → proportions or class, where the table has the tile.
+      labels: target field → proportions, number or class, where the table has the tile.
     """
 
     name: str
     series: Mapping[str, tuple[Acquisition, ...]]
     rasters: Mapping[str, str]
-    labels: Mapping[str, tuple[float, ...] | int]
+    labels: Mapping[str, Label]
 
 
 def list_tiles(folder: Folder, raw_dir: Path) -> dict[str, list[FolderTile]]:
@@ -63,7 +62,7 @@ def list_tiles(folder: Folder, raw_dir: Path) -> dict[str, list[FolderTile]]:
             matches = find(raw_dir, source.pattern, "%Y%m%d", f"targets.{name}.pattern")
             rasters[source.target.field] = {match.tile: match.path for match in matches}
         else:
-            labels[source.target.field] = _labels(source, raw_dir)
+            labels[source.target.field] = read_labels(source, raw_dir)
     tiles = {
         tile: FolderTile(
             tile,
@@ -94,7 +93,7 @@ def _date_table(files: Files, raw_dir: Path) -> dict[str, tuple[Date, ...]]:
     assert files.dates is not None, "asked for by the description"
     path = raw_dir / files.dates
     dates: dict[str, list[Date]] = {}
-    for number, row in enumerate(read_rows(path, "tile", "date"), 1):
+    for number, row in enumerate(table_rows(path, "tile", "date"), 1):
         date = parse_date(row["date"], files.date_format, f"{path}: line {number}")
         dates.setdefault(row["tile"], []).append(date)
     return {tile: tuple(found) for tile, found in dates.items()}
@@ -110,32 +109,6 @@ def _date(files: Files, match: Match, field: str) -> Date:
     if found is None or not found.groups():
         raise DataPrepError(f"{field}.date_regex: expected a group that matches in {match.path!r}, found none")
     return parse_date(found[1], files.date_format, match.path)
-
-
-def _labels(source: Column, raw_dir: Path) -> dict[str, tuple[float, ...] | int]:
-    target, path = source.target, raw_dir / source.table
-    columns = target.classes if target.kind == "multilabel" else (target.field,)
-    return {
-        row["tile"]: _label(target, row, f"{path}: tile {row['tile']}") for row in read_rows(path, "tile", *columns)
-    }
-
-
-def _label(target: Target, row: Mapping[str, str], where: str) -> tuple[float, ...] | int:
-    if target.kind == "multilabel":
-        try:
-            proportions = tuple(float(row[name]) for name in target.classes)
-        except ValueError as error:
-            raise DataPrepError(f"{where}: expected numbers, found {error}") from error
-        if not all(0 <= value <= 1 for value in proportions):
-            raise DataPrepError(f"{where}: expected numbers from 0 to 1, found {proportions}")
-        return proportions
-    text = row[target.field]
-    if text in target.classes:
-        return target.classes.index(text)
-    allowed = {*range(target.num_classes), target.missing_value, *target.ignored}
-    if text.lstrip("-").isdecimal() and int(text) in allowed:
-        return int(text)
-    raise DataPrepError(f"{where}: {target.field}: expected a class ({', '.join(target.classes)}), found {text!r}")
 
 
 def _split(
@@ -155,7 +128,7 @@ def _assigned(
     folder: Folder, raw_dir: Path, tiles: list[str], in_names: Mapping[str, set[str]]
 ) -> Iterator[tuple[str, str]]:
     if isinstance(folder.splits, Table):
-        for row in read_rows(raw_dir / folder.splits.table, "tile", "split"):
+        for row in table_rows(raw_dir / folder.splits.table, "tile", "split"):
             yield row["tile"], row["split"]
     elif isinstance(folder.splits, Fractions):
         order = np.random.default_rng(folder.splits.seed).permutation(len(tiles))

@@ -14,9 +14,10 @@ from data_prep.errors import DataPrepError
 from data_prep.statistics import collect, summarise, write_statistics
 from data_prep.statistics.bins import adapted_bins, fixed_bins
 from data_prep.statistics.figures import figures
-from data_prep.statistics.moments import Comoments, Moments
+from data_prep.statistics.moments import Comoments
 from data_prep.statistics.sums import ModalitySums
 from mmae_jax import spec, tasks
+from mmae_jax.moments import Moments
 from mmae_jax.tasks import TASKS
 from tests.data_prep.conftest import records
 

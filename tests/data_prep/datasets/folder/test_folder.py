@@ -195,7 +195,7 @@ BAD_DESCRIPTIONS = [
     (('("VV", "VH")', '"VV"'), r"modalities.s1.bands: expected a list"),
     (('mask_channels=("cloud",)', "mask_channels=()"), "modalities.s2.masks: expected files where"),
     (('"cover"', '"name"'), "targets.trees.target.field: expected a name that no other part"),
-    (('"classif"', '"segment"'), "targets.farm.target.kind: expected classif or multilabel, found 'segment'"),
+    (('"classif"', '"segment"'), "farm.target.kind: expected classif, multilabel or regression, found 'segment'"),
     (("s1/{tile}.tif", "s1/{tile}.tiff"), r"modalities.s1.pattern: expected files 's1/\{tile\}.tiff' in"),
     (("splits.csv", "absent.csv"), r"absent.csv: cannot be read"),
     (('Table("splits.csv")', "3"), "splits: expected Table, Fractions or InNames, found 3"),

@@ -1,0 +1,130 @@
+"""Targets of tiles: classes and numbers from rasters and tables, each checked against the description."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+from data_prep.datasets.folder.description import Column
+from data_prep.errors import DataPrepError, TileError
+from data_prep.readers.geopackage import read_rows as read_attributes
+from data_prep.readers.raw import expect, open_raster
+from data_prep.readers.splits import read_rows
+from data_prep.shards.records import Field
+from mmae_jax.spec import Target
+
+Label = tuple[float, ...] | float | int
+"""What a table says of a tile: proportions of classes, a number (NaN: missing), or the index of a class."""
+
+VECTOR_FILES = (".gpkg", ".geojson", ".shp")
+
+
+def target_field(target: Target) -> Field:
+    """Returns shape and dtype of the record field of a target."""
+    if target.size is not None:
+        return (target.size, target.size), target.dtype
+    if target.kind == "multilabel":
+        return (target.num_classes,), "float32"
+    return (), "float32" if target.kind == "regression" else "int32"
+
+
+def table_rows(path: Path, *columns: str) -> list[Mapping[str, str]]:
+    """Returns the lines of a csv file, or the attributes of the features of a vector file, by column name.
+
+    An attribute without a value is an empty text.
+
+    Raises:
+      DataPrepError: the file cannot be read, lacks one of `columns`, or has no line.
+    """
+    if path.suffix.lower() not in VECTOR_FILES:
+        return read_rows(path, *columns)
+    rows = read_attributes(path, columns)
+    if not rows:
+        raise DataPrepError(f"{path}: expected at least one feature, found none")
+    return [dict(zip(columns, map(_text, row), strict=True)) for row in rows]
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):  # what integers become where one of them is absent
+        return "" if math.isnan(value) else str(int(value) if value.is_integer() else value)
+    return str(value)
+
+
+def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
+    """Returns what a table says of each tile.
+
+    Raises:
+      DataPrepError: the table cannot be read, names a tile twice, or holds what is no label; names file and tile.
+    """
+    target, path = source.target, raw_dir / source.table
+    columns = target.classes if target.kind == "multilabel" else (target.field,)
+    labels: dict[str, Label] = {}
+    for row in table_rows(path, "tile", *columns):
+        tile = row["tile"]
+        if tile in labels:
+            raise DataPrepError(f"{path}: tile {tile}: expected one line, found two or more")
+        labels[tile] = _label(target, row, f"{path}: tile {tile}")
+    return labels
+
+
+def _label(target: Target, row: Mapping[str, str], where: str) -> Label:
+    if target.kind == "multilabel":
+        proportions = tuple(_number(row[name], f"{where}: {name}") for name in target.classes)
+        if not all(0 <= value <= 1 for value in proportions):
+            raise DataPrepError(f"{where}: expected numbers from 0 to 1, found {proportions}")
+        return proportions
+    text = row[target.field]
+    if target.kind == "regression":
+        return _number(text or "nan", f"{where}: {target.field}")
+    if text in target.classes:
+        return target.classes.index(text)
+    allowed = {*range(target.num_classes), target.missing_value, *target.ignored}
+    if text.lstrip("-").isdecimal() and int(text) in allowed:
+        return int(text)
+    raise DataPrepError(f"{where}: {target.field}: expected a class ({', '.join(target.classes)}), found {text!r}")
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DataPrepError(f"{where}: expected a number, found {text!r}") from error
+
+
+def read_raster_target(path: Path, target: Target) -> np.ndarray:
+    """Returns the classes or numbers of a tile's pixels, `[size, size]`; floating-point nodata becomes NaN.
+
+    Raises:
+      TileError: the file is damaged or not as described; names it, what was expected and what was found.
+    """
+    with open_raster(path) as file:
+        expect(path, "size", (target.size, target.size), file.shape)
+        expect(path, "dtype", target.dtype, file.dtypes[0])
+        values: np.ndarray = file.read(1)
+        if target.kind == "regression":
+            return _without_nodata(path, file, target, values)
+    unknown = set(np.unique(values).tolist()) - {*range(target.num_classes), target.missing_value, *target.ignored}
+    if unknown:
+        text = ", ".join(str(value) for value in sorted(unknown)[:5])
+        raise TileError(f"{path}: expected classes 0 to {target.num_classes - 1} or ignored values, found {text}")
+    return values
+
+
+def _without_nodata(path: Path, file: rasterio.DatasetReader, target: Target, values: np.ndarray) -> np.ndarray:
+    if file.nodata is None:
+        return values
+    if values.dtype.kind == "f":
+        return np.where(values == values.dtype.type(file.nodata), values.dtype.type(np.nan), values)
+    excluded = (target.missing_value, *target.ignored)
+    if file.nodata not in excluded:
+        raise TileError(
+            f"{path}: nodata: expected {' or '.join(map(str, excluded))} (missing_value and ignored of the target), "
+            f"found {file.nodata:g}"
+        )
+    return values
