@@ -43,6 +43,7 @@ class GoldenCase:
     def __init__(self, path: Path) -> None:
         with np.load(path) as file:
             self.arrays = {name: file[name] for name in file.files}
+        self.name = path.stem
         self.case = json.loads(str(self.arrays["case"]))
         self.experiment = _experiment(self.case)
 
