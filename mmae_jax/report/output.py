@@ -8,6 +8,7 @@ import numpy as np
 from etils import epath
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 
 def to_rgb(figure: Figure) -> np.ndarray:
@@ -17,12 +18,18 @@ def to_rgb(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def save_png(figure: Figure, path: epath.PathLike) -> None:
-    """Writes the figure to `path`, whose folder is made where absent; a reader never sees a half-written file."""
+def save_png(figure: Figure | np.ndarray, path: epath.PathLike) -> None:
+    """Writes a figure to `path`, whose folder is made where absent; a reader never sees a half-written file.
+
+    Args:
+      figure: to be drawn, or its pixels (`to_rgb`).
+      path: ends in `.png`.
+    """
+    pixels = to_rgb(figure) if isinstance(figure, Figure) else figure
     path = epath.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     png = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(png)
+    imsave(png, pixels, format="png")
     beside = path.with_name(f"{path.name}.tmp")
     beside.write_bytes(png.getvalue())
     beside.replace(path)

@@ -62,8 +62,13 @@ def training_curves(phase: str, entries: Sequence[Mapping[str, Any]]) -> Figure:
         raise ValueError(f"expected entries of phase {phase}, found those of {sorted({e['phase'] for e in entries})}")
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
-    figure = new_figure(1.0 + 3.6 * columns, 0.9 + 2.4 * rows, phase)
-    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    width, height = 1.0 + 3.6 * columns, 0.9 + 2.4 * rows
+    figure = new_figure(width, height, phase)
+    # Panels of one size need no search for a layout, which took three quarters of the time to draw them.
+    figure.set_layout_engine("none")
+    inner = {"left": 0.7 / width, "right": 1 - 0.2 / width, "bottom": 0.6 / height, "top": 1 - 0.8 / height}
+    panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.25, "hspace": 0.45} | inner)
+    panels = panels.flatten()
     for axes, name in zip(panels, names, strict=False):
         _curves(axes, name, ours)
     for axes in panels[len(names) :]:
@@ -81,7 +86,7 @@ def _curves(axes: Axes, name: str, entries: Sequence[Mapping[str, Any]]) -> None
         axes.plot(steps, values, line, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=split)
     axes.set_title(readable(name), fontsize=10)
     axes.set_xlabel("step", fontsize=9)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.margins(x=0.02)
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4))
     axes.legend(fontsize=8, frameon=False)

@@ -48,8 +48,8 @@ def write_reconstructions(
             target=np.asarray(from_patches(target, model_input.patch_size))[0],
             valid=samples.pixels_valid[name][0],
         )
-        figure = report.reconstruction(name, images, max_rows=experiment.logging.images)
-        log.image(int(state.step), f"{split}/{name}", report.to_rgb(figure))
+        figure = report.to_rgb(report.reconstruction(name, images, max_rows=experiment.logging.images))
+        log.image(int(state.step), f"{split}/{name}", figure)
         if jax.process_index() == 0:
             report.save_png(figure, folder / f"reconstruction_{name}.png")
 
