@@ -6,6 +6,7 @@ from tests import compilation
 
 compilation.set_up()  # before JAX is imported
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import jax
 import pytest
 
 from mmae_jax import spec
+from mmae_jax.commands.command_line import GC_THRESHOLD
 from tests import runs
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(GC_THRESHOLD)
 
 GOLDEN = Path(__file__).parent / "golden"
 
