@@ -64,12 +64,12 @@ def run(experiment: spec.Experiment, workdir: Path) -> None:
         loop.run(experiment, workdir)
 
 
-def main(workdir: Path, *arguments: str) -> str:
+def main(workdir: Path, *arguments: str, config: str | Path = CONFIG) -> str:
     """Trains by the command line, in this process; returns the message with which it exits, empty where it is done."""
     errors = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors):
         only_one_device(patch)
-        code = command_line.main(["train", f"--config={CONFIG}", f"--workdir={workdir}", *arguments])
+        code = command_line.main(["train", f"--config={config}", f"--workdir={workdir}", *arguments])
     if not code:
         return ""
     _, found, message = errors.getvalue().rpartition("error: ")  # which may have several lines
@@ -149,7 +149,7 @@ class Scripted(pytest.MonkeyPatch):
         self.setattr(phase_module, "train_step", self._train_step)
         self.setattr(phase_module, "evaluate", self._evaluate)
         self.setattr(phase_module, "embedding_health", lambda *_: dict(HEALTH))
-        self.setattr(flops, "step_flops", lambda _: 1e9)
+        self.setattr(flops, "step_flops", lambda *_: 1e9)
         self.setattr(phase_module, "update_ema", lambda program, state: state)
         self.setattr(phase_module.figures, "write_reconstructions", lambda *_: None)
         self.setattr(phase_module.figures, "write_scores", lambda *_: None)

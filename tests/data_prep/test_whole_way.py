@@ -1,8 +1,6 @@
 """Raw data → shards → statistics → verification → a run of all phases, by the command lines, for every dataset."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +9,11 @@ import pytest
 from data_prep.__main__ import main
 from data_prep.shards.manifest import read_manifest
 from mmae_jax.weights.result import read_result
-from tests import compilation
+from tests import runs
+from tests.data_prep import small_config
 from tests.data_prep.datasets.folder.test_folder import write_tif
-from tests.places import ROOT
 
-SMALL = "tests/data_prep/small_config.py"
+SMALL = small_config.__file__
 FEW_DATES = ("--s2_dates=8", "--s1_dates=4")
 FLAIR = ("flair_hub", "--tiles=6", *FEW_DATES)
 ALL_PHASES = {"pretrain", "probe", "finetune"}
@@ -57,14 +55,6 @@ DATASETS = {
 }
 
 
-def train(workdir: Path, config: str, shards: Path, *flags: str) -> None:
-    """Runs `python -m mmae_jax.main` on one device."""
-    arguments = (f"--config={config}", f"--workdir={workdir}", f"--config.data.dir={shards}", *flags)
-    command = [sys.executable, "-m", "mmae_jax.main", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=compilation.environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 def check_and_count(shards: Path) -> None:
     assert main(["verify", str(shards)]) == 0
     assert main(["statistics", str(shards), f"--out={shards.with_name('statistics')}"]) == 0
@@ -89,7 +79,7 @@ def test_from_raw_files_to_scores(tmp_path, dataset, model):
     check_and_count(shards)
     file, argument = config.split(".")
     name = f"{SMALL}:{config}" if model == "small" else f"configs/{file}.py:{argument}"
-    train(tmp_path / "run", name, shards, *flags)
+    assert runs.main(tmp_path / "run", f"--config.data.dir={shards}", *flags, config=name) == ""
     assert_finished(tmp_path / "run", ALL_PHASES if score != "loss" else {"pretrain"}, score)
 
 
@@ -141,5 +131,5 @@ def test_ones_own_rasters_from_files_to_scores(tmp_path, capsys):
     check_and_count(shards)
     lines = printed[printed.index("# to put in a config") :].splitlines()
     (tmp_path / "config.py").write_text(CONFIG.format(printed="\n    ".join(lines)))
-    train(tmp_path / "run", str(tmp_path / "config.py"), shards)
+    assert runs.main(tmp_path / "run", f"--config.data.dir={shards}", config=tmp_path / "config.py") == ""
     assert_finished(tmp_path / "run", ALL_PHASES, "cover/average_iou")
