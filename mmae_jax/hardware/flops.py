@@ -21,10 +21,11 @@ def matrix_flops(function: Callable[..., Any], *arguments: Any) -> float:
       function: can be traced; loops have a known length.
       arguments: trees of arrays, or of their shapes and dtypes.
     """
-    return _flops(jax.make_jaxpr(function)(*arguments).jaxpr)
+    return jaxpr_flops(jax.make_jaxpr(function)(*arguments).jaxpr)
 
 
-def _flops(jaxpr: Jaxpr) -> float:
+def jaxpr_flops(jaxpr: Jaxpr) -> float:
+    """Returns the operations of the matrix products and convolutions of a traced program, see `matrix_flops`."""
     return sum(_equation_flops(equation) for equation in jaxpr.eqns)
 
 
@@ -38,7 +39,7 @@ def _equation_flops(equation: JaxprEqn) -> float:
     if name == "conv_general_dilated":
         outputs = operands[1].shape[params["dimension_numbers"].rhs_spec[0]]
         return 2.0 * results[0].size * operands[1].size / outputs
-    inner = [_flops(body) for body in _bodies(params)]
+    inner = [jaxpr_flops(body) for body in _bodies(params)]
     if name == "scan":
         return params["length"] * sum(inner)
     return max(inner, default=0.0) if name == "cond" else sum(inner)

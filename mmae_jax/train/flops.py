@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 
-from mmae_jax import parallel
-from mmae_jax.data.abstract import abstract_batch
-from mmae_jax.hardware.flops import matrix_flops
-from mmae_jax.train.state import Program, abstract_state
+import jax
+
+from mmae_jax.hardware.flops import jaxpr_flops
+from mmae_jax.models.attention import kernels_of
+from mmae_jax.train.state import Program, abstract_arguments
 from mmae_jax.train.step import train_step
 
 
-def step_flops(program: Program, *, recomputed: bool = False) -> float:
+def step_flops(program: Program, mesh: jax.sharding.Mesh, *, recomputed: bool = False) -> float:
     """Returns the operations of one training step on its global batch, forward and backward.
 
     Attention counts as products of whole matrices, whatever kernel computes it.
 
     Args:
       program: the phase.
+      mesh: devices that share the step.
       recomputed: also count what the backward pass computes again (`model.remat`).
     """
-    experiment = program.experiment
-    remat = experiment.model.remat if recomputed else "none"
-    model = dataclasses.replace(experiment.model, remat=remat, attention="xla")
-    program = dataclasses.replace(program, experiment=dataclasses.replace(experiment, model=model))
-    one = parallel.abstract_mesh()
-    batch = abstract_batch(program.experiment, experiment.phase(program.phase).batch_size)
-    return matrix_flops(lambda state, batch: train_step(program, state, batch), abstract_state(program, one), batch)
+    model = program.experiment.model
+    remat = model.remat if recomputed else "none"
+    attention = model.attention if kernels_of(model, mesh.devices.flat[0]) == ("xla",) else "xla"
+    model = dataclasses.replace(model, remat=remat, attention=attention)
+    counted = dataclasses.replace(program.experiment, model=model)
+    # The program that runs is the one to count where nothing changes; then the step is traced once for both.
+    program = dataclasses.replace(program, experiment=counted)
+    return jaxpr_flops(train_step.trace(program, *abstract_arguments(program, mesh)).jaxpr.jaxpr)

@@ -61,7 +61,7 @@ class Session:
         self.program, self.workdir, self.mesh = program, workdir, mesh
         self.signals = Signals()
         self.checkpoints = Checkpoints(workdir / program.phase / "checkpoints", program.experiment, program.phase)
-        self.meter = Meter.of(program, mesh.size)
+        self.meter = Meter.of(program, mesh)
         self._stack = contextlib.ExitStack()
         self._saved = time.monotonic()
 

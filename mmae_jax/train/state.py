@@ -10,21 +10,54 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import NamedSharding
 
 from mmae_jax import parallel
+from mmae_jax.data.abstract import abstract_batch
+from mmae_jax.data.batch import Batch
 from mmae_jax.models.encoder import encoder_class
 from mmae_jax.models.params import HEADS, abstract_model
-from mmae_jax.spec import Experiment
+from mmae_jax.spec import Data, Experiment, Logging
 from mmae_jax.train.optimizer import optimizer
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Program:
-    """What a compiled step depends on; the static argument of every jitted function of a phase."""
+    """What a compiled step depends on; the static argument of every jitted function of a phase.
+
+    Two are equal whose steps are the same, wherever they read, log and save: what one compiled serves the other.
+    """
 
     experiment: Experiment
     phase: str
     total_steps: int
+
+    @functools.cached_property
+    def _computed(self) -> tuple[Experiment, str, int]:
+        own = self.experiment.phase(self.phase)
+        same = dataclasses.replace(
+            self.experiment,
+            data=Data(),
+            phases=(self.phase,),
+            pretrain=own,
+            probe=own,
+            finetune=own,
+            logging=Logging(),
+            init_from=None,
+            profile=(),
+            compilation_cache=None,
+        )
+        return same, self.phase, self.total_steps
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash(self._computed)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self._computed == other._computed
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
@@ -90,6 +123,18 @@ def abstract_state(program: Program, mesh: jax.sharding.Mesh | jax.sharding.Abst
         shapes,
         parallel.shardings(shapes, mesh),
     )
+
+
+def abstract_arguments(program: Program, mesh: jax.sharding.Mesh) -> tuple[TrainState, Batch]:
+    """Returns state and global batch of a step as shapes, dtypes and shardings, as training passes them.
+
+    Raises:
+      SpecError: a parameter cannot be split over the mesh.
+    """
+    rows = NamedSharding(mesh, parallel.BATCH)
+    batch = abstract_batch(program.experiment, program.experiment.phase(program.phase).batch_size)
+    spread = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=rows), batch)
+    return abstract_state(program, mesh), spread
 
 
 def begin_phase(program: Program, params: nnx.State, mesh: jax.sharding.Mesh) -> TrainState:

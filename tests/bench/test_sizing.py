@@ -8,9 +8,8 @@ import pytest
 
 from mmae_jax import parallel
 from mmae_jax.bench.compile.case import Case
-from mmae_jax.bench.compile.measurement import abstract_arguments
 from mmae_jax.spec import PHASES
-from mmae_jax.train.state import Program
+from mmae_jax.train.state import Program, abstract_arguments
 
 CONFIGS = sorted(
     path for path in (Path(__file__).parents[2] / "configs").glob("*.py") if path.stem not in ("__init__", "common")

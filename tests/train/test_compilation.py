@@ -2,11 +2,10 @@
 
 import dataclasses
 
-import jax
 import pytest
 
-from mmae_jax.data.abstract import abstract_batch
-from mmae_jax.train.state import Program, abstract_state
+from mmae_jax import spec
+from mmae_jax.train.state import Program, abstract_arguments
 from mmae_jax.train.step import train_step
 from tests import runs
 
@@ -24,15 +23,28 @@ def test_reconstructions_are_compiled_once(finished_run, compilations):
 def lowered(experiment, depth):
     sizes = dataclasses.replace(experiment.model.architecture, depth=depth)
     experiment = dataclasses.replace(experiment, model=dataclasses.replace(experiment.model, architecture=sizes))
-    state = abstract_state(Program(experiment, "pretrain", 6), runs.one_device())
+    program = Program(experiment, "pretrain", 6)
+    state, batch = abstract_arguments(program, runs.one_device())
     assert state.params["encoder"]["s2"]["blocks"]["qkv_kernel"].shape[0] == depth - 1
-    sharding = jax.sharding.NamedSharding(runs.one_device(), jax.sharding.PartitionSpec())
-    batch = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract_batch(experiment, 4)
-    )
-    return train_step.lower(Program(experiment, "pretrain", 6), state, batch)
+    return train_step.lower(program, state, batch)
 
 
 def test_program_does_not_grow_with_depth(tiny_experiment):
     sizes = {depth: len(lowered(tiny_experiment, depth).as_text()) for depth in (12, 24)}
     assert sizes[24] <= 1.3 * sizes[12]
+
+
+def test_steps_that_compute_the_same_are_one_program(tiny_experiment):
+    program = Program(tiny_experiment, "pretrain", 6)
+    elsewhere = dataclasses.replace(
+        tiny_experiment, data=spec.Data(workers=3), logging=spec.Logging(images=7), phases=("pretrain",), profile=(2, 3)
+    )
+    assert Program(runs.replaced(elsewhere, "probe", batch_size=2), "pretrain", 6) == program
+    others = [
+        Program(tiny_experiment, "pretrain", 7),
+        Program(tiny_experiment, "finetune", 6),
+        Program(runs.replaced(tiny_experiment, "pretrain", batch_size=2), "pretrain", 6),
+        Program(dataclasses.replace(tiny_experiment, seed=1), "pretrain", 6),
+    ]
+    assert program not in others
+    assert len({program, *others}) == 5

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding
 
 from mmae_jax import parallel
 from mmae_jax.bench.compile import collectives, hlo, roofline, traffic
-from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.hardware.chips import Chip
 from mmae_jax.spec import Experiment
 from mmae_jax.train.flops import step_flops
-from mmae_jax.train.state import Program, TrainState, abstract_state
+from mmae_jax.train.state import Program, abstract_arguments
 from mmae_jax.train.step import train_step
 
 TOTAL_STEPS = 1000
@@ -87,22 +85,6 @@ class Measurement:
         return self.arguments + self.temporaries
 
 
-def abstract_arguments(program: Program, mesh: jax.sharding.Mesh) -> tuple[TrainState, Any]:
-    """Returns state and batch of a step as shapes, dtypes and shardings.
-
-    Raises:
-      SpecError: they cannot be divided over the mesh.
-    """
-    experiment, phase = program.experiment, program.phase
-    parallel.check_work(experiment, phase, mesh)
-    batch_size = experiment.phase(phase).batch_size
-    rows = NamedSharding(mesh, parallel.BATCH)
-    batch = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=rows), abstract_batch(experiment, batch_size)
-    )
-    return abstract_state(program, mesh), batch
-
-
 def measure(experiment: Experiment, phase: str, devices: Sequence[jax.Device], chip: Chip) -> Measurement:
     """Compiles one training step for some devices, and reads the result.
 
@@ -118,13 +100,14 @@ def measure(experiment: Experiment, phase: str, devices: Sequence[jax.Device], c
     """
     mesh = parallel.make_mesh(experiment.mesh, devices)
     program = Program(experiment, phase, TOTAL_STEPS)
+    parallel.check_work(experiment, phase, mesh)
     state, batch = abstract_arguments(program, mesh)
     start = time.monotonic()
     compiled = _compile(train_step.lower(program, state, batch))
     seconds = time.monotonic() - start
     module = hlo.parse(compiled.as_text() or "")
     found, moved = collectives.find(module, mesh), traffic.memory_bytes(module)
-    executed = step_flops(program, recomputed=True) / mesh.size
+    executed = step_flops(program, mesh, recomputed=True) / mesh.size
     sizes: Any = compiled.memory_analysis()
     costs: Any = compiled.cost_analysis() or {}  # none of programs for GPUs that are not there
     return Measurement(
@@ -135,7 +118,7 @@ def measure(experiment: Experiment, phase: str, devices: Sequence[jax.Device], c
         arguments=sizes.argument_size_in_bytes,
         temporaries=sizes.temp_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes,
         capacity=chip.memory,
-        model_flops=step_flops(program) / mesh.size,
+        model_flops=step_flops(program, mesh) / mesh.size,
         executed_flops=executed,
         xla_flops=costs.get("flops", math.nan),
         memory_bytes=moved,

@@ -130,7 +130,7 @@ def measure(experiment: Experiment, phase: str, steps: int, trace: Path | None) 
     seconds = tuple(step.seconds(steps) for _ in range(RUNS))
     memory = dataclasses.replace(memory, peak=peak_bytes())
     found = None if trace is None else _profile(step, trace)
-    speed = Speed(seconds, step_flops(step.program) / step.mesh.size, peak_flops(experiment))
+    speed = Speed(seconds, step_flops(step.program, step.mesh) / step.mesh.size, peak_flops(experiment))
     return Measurement(step.batch_size, step.mesh.size, start, memory, padding, speed, found)
 
 

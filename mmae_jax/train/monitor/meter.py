@@ -39,10 +39,10 @@ class Meter:
         self._forget()
 
     @classmethod
-    def of(cls, program: Program, num_devices: int) -> Meter:
+    def of(cls, program: Program, mesh: jax.sharding.Mesh) -> Meter:
         """Returns the meter of a phase."""
         batch_size = program.experiment.phase(program.phase).batch_size
-        return cls(batch_size, num_devices, flops.step_flops(program), peak_flops(program.experiment))
+        return cls(batch_size, mesh.size, flops.step_flops(program, mesh), peak_flops(program.experiment))
 
     def step(self) -> None:
         """Counts one step, at its end."""

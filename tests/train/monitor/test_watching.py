@@ -127,7 +127,7 @@ def test_speed_is_beside_the_metrics(finished_run, tiny_experiment):
     assert {entry["phase"] for entry in steps} == {"pretrain", "probe", "finetune"}
     for entry in steps:
         program = Program(tiny_experiment, entry["phase"], 6)
-        per_sample = flops.step_flops(program) / tiny_experiment.phase(entry["phase"]).batch_size
+        per_sample = flops.step_flops(program, runs.one_device()) / tiny_experiment.phase(entry["phase"]).batch_size
         assert entry["model_tflops/s/chip"] == pytest.approx(entry["samples/s/chip"] * per_sample / 1e12)
         assert 0 <= entry["data_wait_%"] <= 100
         assert "of_peak_%" not in entry, "nothing is published of this device"
