@@ -23,7 +23,7 @@ class Meaning:
     """What a class of the specification says of one of its fields.
 
     Attributes:
-      text: one line.
+      text: the field's meaning, in one line.
       unit: unit of the value, empty where it has none.
       default: value where nothing else is said, or `REQUIRED`.
     """

@@ -18,11 +18,13 @@ def quantised(heights: np.ndarray, quantum: float) -> tuple[np.ndarray, np.float
       ValueError: a value is not finite, or the relief exceeds what 65,535 steps can hold.
     """
     if not np.isfinite(heights).all():
-        raise ValueError(f"expected finite heights, found {np.count_nonzero(~np.isfinite(heights))} others")
+        raise ValueError(
+            f"expected finite heights, found {np.count_nonzero(~np.isfinite(heights))} values that are not"
+        )
     base = np.float32(np.floor(heights.min()))
     steps = np.rint((heights.astype(np.float64) - float(base)) / quantum)
     largest = np.iinfo(np.uint16).max
     if steps.max() > largest:
         relief = float(heights.max()) - float(heights.min())
-        raise ValueError(f"expected a relief of at most {largest * quantum:.0f} m, found {relief:.0f} m")
+        raise ValueError(f"expected heights that differ by at most {largest * quantum:.0f} m, found {relief:.0f} m")
     return steps.astype(np.uint16), base

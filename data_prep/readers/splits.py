@@ -55,7 +55,7 @@ class SplitFiles:
         """Returns the file of each split.
 
         Args:
-          directory: where they must be.
+          directory: the folder that they must be in.
           published_folder: folder of the dataset in `PUBLISHED_IN`, e.g. `PASTIS-HD`.
           otherwise: what the user can do without them, e.g. `or choose the dataset's own folds with --fold=1 … 5`.
 

@@ -116,7 +116,7 @@ def read_manifest(directory: Path) -> Manifest:
     except SpecError as error:
         raise DataPrepError(f"{path}: {error}") from error
     if (found := _checksum(plain)) != expected:
-        raise DataPrepError(f"{path}: was edited: expected checksum {expected}, found {found}")
+        raise DataPrepError(f"{path}: was edited since it was written: expected checksum {expected}, found {found}")
     return manifest
 
 

@@ -71,7 +71,9 @@ class Output:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however that ends
             except BlockingIOError as error:
-                raise DataPrepError(f"{self.partial}: another process is writing to it") from error
+                raise DataPrepError(
+                    f"{self.partial}: another process is writing to it; wait for it, or choose another --out_dir"
+                ) from error
             refuse_existing(self.out_dir)  # by a process that has completed it since
             yield
         finally:
@@ -145,7 +147,8 @@ def _compare(folder: Path, path: Path, settings: Mapping[str, Any]) -> None:
         raise DataPrepError(f"{path}: cannot be read ({error}); delete the folder to begin anew") from error
     for name, value in settings.items():
         if earlier.get(name) != value:
+            # a checksum of the tiles' names tells nobody anything
+            what = "other tiles" if name == "tiles" else f"{name} {earlier.get(name)}, now {value}"
             raise DataPrepError(
-                f"{folder}: was begun with {name} {earlier.get(name)}, now {value}; "
-                "repeat the earlier command to continue it, or delete the folder"
+                f"{folder}: was begun with {what}; repeat the earlier command to continue it, or delete the folder"
             )

@@ -92,7 +92,10 @@ def prepare(
         empty = [summary.split for summary in summaries if not summary.kept]
         if empty:
             output.discard()  # nothing in it is worth continuing
-            raise DataPrepError(f"{raw_dir}: no tile of split {', '.join(empty)} could be read; nothing was written")
+            raise DataPrepError(
+                f"{raw_dir}: no tile of split {', '.join(empty)} could be read, for the reasons named above; "
+                "nothing was written"
+            )
         output.keep_only({task.file_name for task in tasks})
         _write_metadata(source, tasks, reports, output.data)
         settings = {"seed": seed, "strict": strict, "options": options}

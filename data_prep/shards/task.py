@@ -100,7 +100,7 @@ class ShardReport:
       dropped_dates: acquisitions left out of kept tiles because a value was damaged.
       missing: modality → kept tiles that have no acquisition of it.
       file_bytes: size of the shard, known when it is closed.
-      crc32c: of the shard, hexadecimal; likewise.
+      crc32c: checksum of the shard, hexadecimal; likewise known when it is closed.
     """
 
     kept: int

@@ -60,7 +60,10 @@ def verify(directory: Path, processes: int = 1) -> str:
 
 def _summary(directory: Path, problems: list[str]) -> DataPrepError:
     lines = "\n  ".join(problems)
-    return DataPrepError(f"{directory}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n  {lines}")
+    return DataPrepError(
+        f"{directory}: {len(problems)} problem{'s' if len(problems) > 1 else ''}; copy the files named here again, or "
+        f"prepare the dataset again\n  {lines}"
+    )
 
 
 def _check_folder(directory: Path, manifest: Manifest) -> Iterator[str]:
@@ -104,7 +107,7 @@ def _problems(directory: Path, local: Path, shard: Shard) -> Iterator[str]:
     if size != shard.bytes:
         yield f"expected {shard.bytes} bytes, found {size}"
     elif (found := crc32c(local)) != shard.crc32c:
-        yield f"expected CRC-32C {shard.crc32c}, found {found}"
+        yield f"was changed: expected CRC-32C {shard.crc32c}, found {found}"
     try:
         reader = ArrayRecordReader(str(local))
         number = reader.num_records()
@@ -122,7 +125,7 @@ def _damaged_records(directory: Path, local: Path, number: int) -> Iterator[str]
         features = tfds.builder_from_directory(directory).info.features
         contract = read_contract(directory)
     except Exception as error:
-        yield f"records not decoded: the metadata cannot be read ({' '.join(str(error).split())})"
+        yield f"records were not checked: the list of their fields cannot be read ({' '.join(str(error).split())})"
         return
     fields = {name: _leaves(feature) for name, feature in features.items()}
     records = Records(str(directory), [ShardFile(str(local), 0, number, number)], contract, fields)

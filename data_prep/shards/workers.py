@@ -75,7 +75,10 @@ def _in_processes(tasks: Sequence[ShardTask], left: Sequence[int], bar: tqdm[Any
             for future in done:
                 yield pending.pop(future), future.result()
     except BrokenProcessPool as error:
-        raise DataPrepError("a worker process died (out of memory?); the same command continues") from error
+        raise DataPrepError(
+            "a worker process ended unexpectedly, perhaps for want of memory; the same command continues, with fewer "
+            "--processes if need be"
+        ) from error
     finally:
         stop.set()
         executor.shutdown(cancel_futures=True)

@@ -117,7 +117,9 @@ def _run(options: argparse.Namespace) -> None:
 
     bands, correlation = read_correlation(options.directory, options.modality)
     if len(bands) < 2:
-        raise DataPrepError(f"--modality: expected one with at least two bands, found {options.modality}")
+        raise DataPrepError(
+            f"--modality: expected a modality with at least two bands, found {options.modality} with {len(bands)}"
+        )
     groups = group_bands(bands, correlation, options.threshold)
     file = (options.out or options.directory / "statistics") / f"{options.modality}_band_groups.png"
     save_png(dendrogram(f"{options.modality}: band groups", bands, groups.linkage, groups.threshold), file)

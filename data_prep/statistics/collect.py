@@ -89,7 +89,7 @@ def collect(
       SpecError: the folder has no contract, split or modality of that name, or a record is damaged.
     """
     if not directory.is_dir():
-        raise DataPrepError(f"{directory} is not a folder")
+        raise DataPrepError(f"{directory}: is not a folder")
     dataset, files = read_contract(directory), shard_files(directory)
     splits = _known("--split", splits, tuple(name for name, found in files.items() if sum(f.take for f in found)))
     modalities = _known("--modality", modalities, tuple(dataset.modalities))
@@ -148,6 +148,8 @@ def _each(function: Callable[[range], TileSums], chunks: Sequence[range], proces
     try:
         yield from executor.map(function, chunks)
     except BrokenProcessPool as error:
-        raise DataPrepError("a worker process died (out of memory?)") from error
+        raise DataPrepError(
+            "a worker process ended unexpectedly, perhaps for want of memory; try fewer --processes"
+        ) from error
     finally:
         executor.shutdown(cancel_futures=True)

@@ -54,7 +54,7 @@ class Farmland:
     Attributes:
       parcels: number of the parcel, 0 between them, int32 `[128, 128]`.
       cover: index into `CROPS`, `[128, 128]`.
-      classes: as published, uint8 `[128, 128]`: the cover, but `VOID` in parcels of unknown crop.
+      classes: published class of each pixel, uint8 `[128, 128]`: the cover, but `VOID` in parcels of unknown crop.
       vigour: factor of all reflectances, by parcel, `[128, 128]`.
       shift: days by which the seasons are late here.
     """

@@ -33,7 +33,7 @@ def new_folder(out_dir: Path, tiles: int, fewest: int = 3, part: str = "split") 
       DataPrepError: `out_dir` exists, or there are too few tiles.
     """
     if tiles < fewest:
-        raise DataPrepError(f"--tiles: expected at least {fewest}, one a {part}, found {tiles}")
+        raise DataPrepError(f"--tiles: expected at least {fewest}, one for each {part}, found {tiles}")
     refuse_existing(out_dir)
     folder = out_dir.with_name(out_dir.name + ".partial")
     shutil.rmtree(folder, ignore_errors=True)
@@ -51,7 +51,7 @@ def split(tiles: Sequence[T], held_out: int | None = None) -> dict[str, Sequence
     """Returns the tiles of train, val and test, in this order.
 
     Args:
-      tiles: at least 3.
+      tiles: number of tiles, at least 3.
       held_out: number of tiles in val, and in test: at least 1 each; by default a sixth of all.
     """
     held_out = max(1, round(len(tiles) / 6) if held_out is None else held_out)

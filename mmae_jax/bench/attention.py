@@ -55,11 +55,11 @@ class Outcome:
     """A kernel at one shape.
 
     Attributes:
-      shape: which.
-      kernel: name.
-      errors: of `RESULTS`, the largest difference from float32 as a share of the largest value.
+      shape: the shape.
+      kernel: name of the kernel.
+      errors: for each of `RESULTS`, the largest difference from float32 as a share of the largest value.
       rounding: the same of XLA in the same dtype.
-      seconds: forward and backward, the median of some runs; None where it is refused.
+      seconds: time of forward and backward pass, the median of some runs; None where it is refused.
       refused: why it computes nothing; empty where it does.
     """
 

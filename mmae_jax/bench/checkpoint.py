@@ -67,9 +67,9 @@ def measure(program: Program, state: TrainState, workdir: epath.Path, rounds: in
 
     Args:
       program: experiment and phase.
-      state: of the phase.
-      workdir: where checkpoints are written.
-      rounds: how many.
+      state: the phase's state, which is saved.
+      workdir: folder to write the checkpoints to.
+      rounds: how many times to save.
     """
     savings = []
     with Checkpoints(workdir / program.phase / "checkpoints", program.experiment, program.phase) as checkpoints:

@@ -73,7 +73,7 @@ class Report:
       stages: read, decode, sample, batch.
       pipeline: the whole, by Grain.
       raw: the whole, from raw files; None where not asked for.
-      stored: bytes a record has on disk.
+      stored: bytes of a record on disk.
       amplification: `random crops` and `fixed grid` → bytes read and bytes used per sample.
       handed: bytes per sample handed to the device.
       doublings: times as many dates → read from memory, decode and sample.

@@ -64,7 +64,7 @@ class Loop:
 
     Attributes:
       batch_size: samples of a step.
-      samples_per_second: of the loop, without evaluation and checkpoints.
+      samples_per_second: rate of the loop, without evaluation and checkpoints.
       device_rate: samples/s of the step alone.
       host_waited: share of the loop's time in which the program waited for a batch and handed it to the devices.
       goodput: share of the time of the whole session, first compilation included, spent on steps.
@@ -120,10 +120,10 @@ def measure(experiment: Experiment, phase: str, steps: int, samples: int, rate: 
     """Trains for some steps, then measures the step alone and each component of the host.
 
     Args:
-      experiment: with its folder of shards.
-      phase: which phase, from new parameters.
-      steps: of the loop.
-      samples: to measure each component with.
+      experiment: the experiment, whose `data.dir` is a folder of shards.
+      phase: the phase to train, from new parameters.
+      steps: number of steps of the loop.
+      samples: number of samples to measure each component with.
       rate: samples/s for which cores are counted; what the devices could do if None.
 
     Raises:

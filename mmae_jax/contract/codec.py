@@ -25,12 +25,12 @@ class Field(NamedTuple):
     """How one array or text stands in a message.
 
     Attributes:
-      path: where it is in a record.
-      dtype: of its values; None for text.
-      shape: of the array, -1 for any length; such lengths come first.
+      path: names that lead to it in a record.
+      dtype: dtype of its values; None for text.
+      shape: shape of the array, -1 for any length; such lengths come first.
       compressed: whether its bytes are compressed.
-      key: in the message.
-      shape_key: in the message, of the shape; None where `shape` leaves at most one length open.
+      key: its name in the message.
+      shape_key: name in the message of the array's shape; None where `shape` leaves at most one length open.
     """
 
     path: Path

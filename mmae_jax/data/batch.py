@@ -16,7 +16,7 @@ class Batch(TypedDict):
       valid: modality → bool `[B, D, h, w]`, or `[B, D, 1, 1]` where the contract says that single pixels are never
         missing (`spec.Modality.pixels_can_be_missing`). A missing modality or date is False everywhere.
       dates: modality → int16 `[B, D, 3]`, `[year, day_of_year, hour]`; the reference date where the date is missing.
-      ref_date: int16 `[B, 3]`.
+      ref_date: reference date of each sample, int16 `[B, 3]`.
       targets: target → int32 `[B, classes]` (multilabel), `[B]` (classif), or stored dtype `[B, h, w]` (segment).
       weight: float32 `[B]`; 1 for a sample, 0 for the padding that completes an evaluation batch.
     """

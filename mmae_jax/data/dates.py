@@ -12,7 +12,7 @@ class Selection(NamedTuple):
 
     Attributes:
       pixels: `[D, C, h, w]`, native dtype, without NaN or nodata.
-      dates: int16 `[D, 3]`.
+      dates: their dates, int16 `[D, 3]`.
       valid: bool `[D, h, w]`, True where every band was observed; None where the caller said that no pixel is missing.
     """
 
@@ -71,7 +71,7 @@ def select_dates(
 
     Args:
       pixels: `[T, C, h, w]`, T ≥ 1; the crop, in native dtype.
-      dates: int16 `[T, 3]`.
+      dates: dates of the acquisitions, int16 `[T, 3]`.
       num_dates: D, the number of bins.
       offset: first acquisition of the first bin, below `num_offsets(T, D)`.
       missing: bool `[T, C, h, w]`, see `missing_values`; None where none can be.

@@ -106,7 +106,7 @@ def train_samples(experiment: spec.Experiment, phase: str, tiles: Sequence[Tile]
     Args:
       experiment: the experiment.
       phase: names the random draws.
-      tiles: where crops are read from.
+      tiles: the tiles that crops are read from.
     """
     return (
         grain.MapDataset.source(tiles)

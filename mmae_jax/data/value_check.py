@@ -47,7 +47,7 @@ def check_values(experiment: spec.Experiment, batch: Batch, where: str) -> None:
 
     Args:
       experiment: gives contract and bands; findings about bands in `data.allow` are logged as warnings.
-      batch: of the host, before it goes to devices.
+      batch: a batch of this host, before it goes to devices.
       where: the folder it comes from, for messages.
 
     Raises:

@@ -29,9 +29,9 @@ class Plan:
     """What to start.
 
     Attributes:
-      processes: how many.
+      processes: number of processes.
       devices_per_process: GPUs of each, or virtual devices where there is only the CPU.
-      arguments: of `python -m mmae_jax train`.
+      arguments: arguments of `python -m mmae_jax train`.
     """
 
     processes: int

@@ -47,7 +47,7 @@ class Peers:
         """Begins to listen.
 
         Args:
-          client: of `jax.distributed`; None for a run of one.
+          client: the client of `jax.distributed`; None for a run of one process.
           index: rank of this process.
           count: processes of the run.
           coordinator: address of process 0.

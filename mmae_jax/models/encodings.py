@@ -38,7 +38,7 @@ def position_encoding(side: int, grid: int, width: int) -> np.ndarray:
     Args:
       side: side of the common position grid (`grid_pos_enc`), at least `grid`.
       grid: patches per side of the modality.
-      width: token width.
+      width: width of a token.
 
     Returns:
       float32 `[grid², width]`, row major: the common grid resized to the nearest multiple of `grid`, then mean-pooled.
@@ -60,9 +60,9 @@ def date_encoding(dates: jax.Array, ref_date: jax.Array, width: int) -> jax.Arra
     """Encodes day of year, hour of day and distance to the reference date.
 
     Args:
-      dates: int `[B, D, 3]`, `[year, day_of_year, hour]`.
-      ref_date: int `[B, 3]`.
-      width: token width.
+      dates: dates of the images, int `[B, D, 3]`, `[year, day_of_year, hour]`.
+      ref_date: reference date of each sample, int `[B, 3]`.
+      width: width of a token.
 
     Returns:
       float32 `[B, D, width]`; all but the last `DATE_CHANNELS` channels are 0.

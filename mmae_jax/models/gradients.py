@@ -27,8 +27,8 @@ def product(formula: str, partition: PartitionSpec, x: jax.Array, kernel: jax.Ar
     """Multiplies activations by a kernel in the dtype of the activations.
 
     Args:
-      formula: of `jnp.einsum`; each letter of an operand is in the other one or in the result.
-      partition: where `kernel` stays.
+      formula: subscripts for `jnp.einsum`; each letter of an operand is in the other one or in the result.
+      partition: how `kernel` is divided over the mesh.
       x: activations; first axis the batch.
       kernel: parameter, float32.
 

@@ -24,7 +24,7 @@ class Samples:
       pixels: modality → float32 `[B, D, C, H, W]` at `image_size`.
       pixels_valid: modality → bool `[B, D, H, W]` or `[B, D, 1, 1]`; False where a pixel was not observed.
       dates: modality → int `[B, D, 3]`.
-      ref_date: int `[B, 3]`.
+      ref_date: reference date of each sample, int `[B, 3]`.
     """
 
     pixels: dict[str, jax.Array]

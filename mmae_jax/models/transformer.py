@@ -101,7 +101,7 @@ class Transformer(nnx.Module):
         """Encodes sequences.
 
         Args:
-          x: tokens `[B, N, E]`.
+          x: the tokens, `[B, N, E]`.
           valid: bool `[B, N]`; False tokens are attended to by none.
 
         Returns:

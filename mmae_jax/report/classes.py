@@ -29,8 +29,8 @@ def class_scores(title: str, scores: ClassScores, classes: Sequence[str], metric
 
     Args:
       title: shown above.
-      scores: of one target.
-      classes: C names.
+      scores: scores of one target.
+      classes: names of the C classes.
       metric: a name of `scores.per_class`.
     """
     values = scores.per_class[metric]
@@ -62,8 +62,8 @@ def confusion(title: str, scores: ClassScores, classes: Sequence[str]) -> Figure
 
     Args:
       title: shown above.
-      scores: of one target.
-      classes: C names.
+      scores: scores of one target.
+      classes: names of the C classes.
     """
     draw = _matrix if scores.confusion.ndim == 2 else _found_and_missed
     return draw(title, scores, list(classes))

@@ -51,7 +51,7 @@ def training_curves(phase: str, entries: Sequence[Mapping[str, Any]]) -> Figure:
 
     Args:
       phase: name, one of `spec.PHASES`.
-      entries: of `train.log.read_entries`; those of other phases are left out.
+      entries: what `train.log.read_entries` returns; those of other phases are left out.
 
     Raises:
       ValueError: nothing was logged in the phase.

@@ -19,7 +19,7 @@ class Experiment:
     Attributes:
       seed: seeds parameters, samples and masks.
       dataset: the sensor contract.
-      data: where samples come from.
+      data: the folder of shards and how it is read.
       inputs: name of an input → how it is used.
       targets: names of the targets that are learnt after pretraining.
       model: the encoder and the heads.

@@ -23,7 +23,7 @@ def summarise(target: Target, predicted: jax.Array, targets: jax.Array, weight: 
     Args:
       target: what is predicted.
       predicted: float `[B, outputs]`, or `[B, h, w, outputs]` where the target is a raster.
-      targets: as in a batch.
+      targets: the targets of a batch.
       weight: float `[B]`, 0 for the padding of a batch.
     """
     task = tasks.of(target)

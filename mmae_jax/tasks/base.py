@@ -86,8 +86,8 @@ class Task(abc.ABC):
 
         Args:
           predicted: float `[B, outputs]` or `[B, h, w, outputs]`.
-          targets: as in a batch.
-          counted: of `counted`.
+          targets: the targets of a batch.
+          counted: what `counted` returns.
           penalty: the experiment's, for kinds that predict numbers.
         """
 

@@ -44,8 +44,8 @@ class NumberTally:
     """Sums over numbers; those of two parts add up.
 
     Attributes:
-      moments: of the numbers that are not missing, as one band.
-      missing: how many are.
+      moments: moments of the numbers that are not missing, as one band.
+      missing: number of those that are.
       units: whole part, rounded down → how many numbers have it.
     """
 

@@ -31,8 +31,8 @@ def stop_diverged(problem: str, state: TrainState, session: Session) -> NoReturn
 
     Args:
       problem: phase, step and what is not finite.
-      state: what there is: after the step of the problem, or one more.
-      session: of the phase.
+      state: the state at hand: after the step of the problem, or one more.
+      session: the phase's session.
 
     Raises:
       DivergedError: always.

@@ -26,8 +26,8 @@ class Evaluation:
 
     Attributes:
       loss: the phase's objective over the whole split.
-      errors: mean error by modality (pretrain) or target.
-      scores: by target; empty in pretraining.
+      errors: modality (in pretraining) or target → mean error.
+      scores: target → scores; empty in pretraining.
     """
 
     loss: float

@@ -51,10 +51,10 @@ class Session:
     """One phase in one process; a context manager that ends with everything written.
 
     Attributes:
-      checkpoints: those of the phase.
+      checkpoints: the phase's checkpoints.
       meter: measures its steps.
-      signals: that tell it to end.
-      log, goodput: from `begin` on.
+      signals: the signals that tell it to end.
+      log, goodput: what is written of it and how its time is spent; there from `begin` on.
     """
 
     def __init__(self, program: Program, workdir: epath.Path, mesh: jax.sharding.Mesh) -> None:

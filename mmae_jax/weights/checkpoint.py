@@ -142,9 +142,9 @@ def load_params(
 
     Args:
       directory: checkpoints of a phase.
-      step: which one.
+      step: the step of the checkpoint.
       experiment: what the parameters belong to.
-      mesh: where they will stay.
+      mesh: the mesh over whose devices they are spread.
       averaged: take the moving average of what the phase trained.
 
     Raises:

@@ -44,7 +44,7 @@ class Weights:
         """Returns the parameters on `mesh`.
 
         Args:
-          mesh: where they stay.
+          mesh: the mesh over whose devices they are spread.
           experiment: the experiment whose model they are for; by default the one they were trained in.
 
         Raises:
@@ -72,9 +72,9 @@ def open_weights(
 
     Args:
       path: folder or file.
-      phase: in a workdir, whose weights; by default those of the last finished phase.
-      step: in a workdir, the step of the checkpoint of `phase`; by default the one chosen when it finished.
-      averaged: in a workdir, take the moving average of what the phase trained; by default as the phase was scored, and
+      phase: the phase whose weights to take from a workdir; by default the last finished one.
+      step: the step of the checkpoint of `phase` in a workdir; by default the one chosen when it finished.
+      averaged: take from a workdir the moving average of what the phase trained; by default as it was scored, and
         no average where both `phase` and `step` are given.
 
     Raises:

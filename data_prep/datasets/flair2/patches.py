@@ -79,7 +79,8 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Patch]]:
     for split, patches in splits.items():
         if not patches:
             raise DataPrepError(
-                f"{raw_dir}: expected patches of split {split} in {TRAIN_FOLDERS[0]} or {TEST_FOLDERS[0]}, found none"
+                f"{raw_dir}: expected aerial images of split {split} in {TRAIN_FOLDERS[0]} or {TEST_FOLDERS[0]}, "
+                "found none; unzip the archives of FLAIR#2 there"
             )
     return splits
 
@@ -98,13 +99,15 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise DataPrepError(f"{path}: cannot be read ({error})") from error
     if not isinstance(entries, Mapping):
-        raise DataPrepError(f"{path}: expected entries by image, found {type(entries).__name__}")
+        raise DataPrepError(
+            f"{path}: expected a JSON object with an entry for each image, found {type(entries).__name__}"
+        )
     return entries
 
 
 def _entry(path: Path, entries: Mapping[str, Any], image: str, parse: Callable[[Any], T], expected: str) -> T:
     if image not in entries:
-        raise DataPrepError(f"{path}: expected an entry of {image}, found none")
+        raise DataPrepError(f"{path}: expected an entry for {image}, found none")
     try:
         return parse(entries[image])
     except (ValueError, TypeError, KeyError) as error:

@@ -49,7 +49,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     if image is None:
         raise TileError(f"{image_path}: not found")
     taken = np.array([patch.date], np.int16)
-    expect(image_path, "images", 1, len(image.pixels))
+    expect(image_path, "bands", NDSM_BAND + 1, (NDSM_BAND + 1) * len(image.pixels))
     return {
         "name": patch.name,
         "crs": image.place.crs,
@@ -94,7 +94,7 @@ def _read_s2(raw_dir: Path, patch: Patch) -> Record:
 
 def _read_products(path: Path) -> np.ndarray:
     if not path.exists():
-        raise TileError(f"{path}: not found, though there are images")
+        raise TileError(f"{path}: not found, though there are images that need its dates")
     try:
         return dates.from_products(path.read_text().split(), PRODUCT_DATE)
     except ValueError as error:
@@ -110,7 +110,11 @@ def _cut(path: Path, patch: Patch, acquisitions: int, channels: int) -> np.ndarr
     row, column = patch.centroid
     part = area[..., max(row - half, 0) : row + half, max(column - half, 0) : column + half]
     if part.shape[2:] != (2 * half, 2 * half):
-        raise TileError(f"{path}: expected {2 * half}² pixels around row {row}, column {column}; the array ends there")
+        found = " × ".join(map(str, area.shape[2:]))
+        raise TileError(
+            f"{path}: expected {2 * half} × {2 * half} pixels around row {row}, column {column} (its centroid), "
+            f"found an array of {found} pixels that ends before"
+        )
     return np.array(part)
 
 

@@ -64,7 +64,7 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int) -> None:
 
     Args:
       out_dir: folder that does not exist yet; until all is written, the files are in its sibling `<out_dir>.partial`.
-      tiles: at least 3; a third each in train, validation and test areas.
+      tiles: number of tiles, at least 3; a third each in train, validation and test areas.
       seed: seed of the landscape.
       s2_dates: Sentinel-2 dates per area, ± 25 %.
 

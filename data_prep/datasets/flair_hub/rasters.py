@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.datasets.flair_hub.contract import FINE_SIDE
+from data_prep.errors import TileError
 from data_prep.readers.raw import expect, open_raster
 from data_prep.shards.records import NUM_DATE_PARTS, Record
 from mmae_jax.spec import Modality
@@ -32,7 +33,7 @@ class Image:
 
     Attributes:
       pixels: `[T, bands, side, side]` as published.
-      place: where it is.
+      place: coordinate system and place of its pixels.
     """
 
     pixels: np.ndarray
@@ -54,7 +55,9 @@ def read_image(path: Path, bands: int, side: int, dtype: str | None) -> Image | 
     if not path.exists():
         return None
     with open_raster(path) as file:
-        expect(path, f"bands left over from dates of {bands}", 0, file.count % bands)
+        if file.count % bands:
+            each = f"a multiple of {bands}, the bands of one date" if bands > 1 else "one or more"
+            raise TileError(f"{path}: bands: expected {each}, found {file.count}")
         expect(path, "size", (side, side), file.shape)
         pixels = file.read().reshape(-1, bands, side, side)
         crs = file.crs.to_wkt() if file.crs else ""

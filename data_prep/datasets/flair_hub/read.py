@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv_dir", help="folder of train.csv, val.csv, test.csv (default: --raw_dir)")
     parser.add_argument("--version", choices=["flair2"], help="use the splits <split>_flair2.csv and FLAIR#2's classes")
     add_filter_percent(parser)
-    parser.add_argument("--official_split", choices=OFFICIAL_SPLITS, help="use the publisher's split, not csv files")
+    parser.add_argument(
+        "--official_split", choices=OFFICIAL_SPLITS, help="use this split of the publisher instead of csv files"
+    )
     parser.add_argument("--flair2_areas", metavar="FILE", help="rebuild the FLAIR#2 split from its areas")
 
 
@@ -67,9 +69,13 @@ def source(options: argparse.Namespace) -> Source:
     """
     csv = options.csv_dir or options.filter_percent
     if options.official_split and (csv or options.version or options.flair2_areas):
-        raise DataPrepError("--official_split: excludes --csv_dir, --filter_percent, --version and --flair2_areas")
+        raise DataPrepError(
+            "--official_split: cannot be combined with --csv_dir, --filter_percent, --version or --flair2_areas"
+        )
     if options.flair2_areas and (csv or options.version != "flair2"):
-        raise DataPrepError("--flair2_areas: needs --version=flair2 and excludes --csv_dir and --filter_percent")
+        raise DataPrepError(
+            "--flair2_areas: needs --version=flair2, and cannot be combined with --csv_dir or --filter_percent"
+        )
     files = SplitFiles(version=options.version, filter_percent=options.filter_percent)
     csv_dir, areas = (path(text) if text else None for text in (options.csv_dir, options.flair2_areas))
     splits = SplitChoice(files, csv_dir, options.official_split, areas)
@@ -97,7 +103,7 @@ def list_tiles(splits: SplitChoice, raw_dir: Path) -> dict[str, list[Patch]]:
         folders = [patch.path(raw_dir, FOLDERS[name]).parent.parent for patch in examples]
         found = next((folder for folder in folders if folder.exists()), None)
         if not table.exists() and (found is not None or name == "aerial"):
-            because = f", though there are images in {found}" if found else ""
+            because = f", though there are images in {found} that need its dates" if found else ""
             raise DataPrepError(f"{table}: not found{because}")
     return patches
 
@@ -129,7 +135,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
         source = patch.path(raw_dir, folder)
         image = read_image(source, TARGET_BANDS[name], FINE_SIDE, "uint8")
         if image is not None:
-            expect(source, f"maps of {TARGET_BANDS[name]} bands", 1, len(image.pixels))
+            expect(source, "bands", TARGET_BANDS[name], TARGET_BANDS[name] * len(image.pixels))
             record[name] = image.pixels[0, 0]
             places.append(image.place)
     if not places:
@@ -154,7 +160,7 @@ def _acquisitions(name: str, image: Image, raw_dir: Path, patch: Patch) -> Recor
         fields["mask"] = _mask(raw_dir, patch, len(found))
     order = dates.chronological(found)
     if not isinstance(order, slice):
-        _log.warning("%s: %s: the dates are not in order of time; sorted", patch.name, name)
+        _log.warning("%s: %s: the dates are not in order of time; they are stored sorted", patch.name, name)
     return fields | {part: fields[part][order] for part in ("pixels", "dates", "mask") if part in fields}
 
 
@@ -181,6 +187,6 @@ def _mask(raw_dir: Path, patch: Patch, acquisitions: int) -> np.ndarray:
     modality, source = CONTRACT.modalities["s2"], patch.path(raw_dir, MASK_FOLDER)
     image = read_image(source, len(modality.mask_channels), modality.size, None)
     if image is None:
-        raise _HoleError(f"{source}: not found; clouds would count as clear")
+        raise _HoleError(f"{source}: not found; without it clouds would be taken for clear sky")
     expect(source, "acquisitions (as in the table of dates)", acquisitions, len(image.pixels))
     return np.ceil(image.pixels).clip(0, 100).astype(np.uint8)  # what is above 0 stays so

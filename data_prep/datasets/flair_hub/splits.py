@@ -84,7 +84,7 @@ class SplitChoice:
             if flair2
             else f"or take the publisher's split with --official_split={OFFICIAL_SPLITS[0]} … {OFFICIAL_SPLITS[-1]}",
         )
-        return {split: _patches(path, read_column(path, "patch_id")) for split, path in paths.items()}
+        return {split: _patches(path, read_column(path, "patch_id"), split) for split, path in paths.items()}
 
 
 def _official(path: Path, column: str) -> dict[str, list[Patch]]:
@@ -94,7 +94,7 @@ def _official(path: Path, column: str) -> dict[str, list[Patch]]:
             expected = ", ".join(_OFFICIAL)
             raise DataPrepError(f"{path}: {name}: {column}: expected one of {expected}, found {published!r}")
         names[_OFFICIAL[published]].append(name or "")
-    return {split: _patches(path, members) for split, members in names.items()}
+    return {split: _patches(path, members, split) for split, members in names.items()}
 
 
 def _in_areas(raw_dir: Path, path: Path) -> dict[str, list[Patch]]:
@@ -109,8 +109,10 @@ def _in_areas(raw_dir: Path, path: Path) -> dict[str, list[Patch]]:
         names[_USAGE[usage]] += found
     total = sum(map(len, names.values()))
     if total != FLAIR2_PATCHES:
-        _log.warning("%s: expected %d patches, found %d; %d areas have none", raw_dir, FLAIR2_PATCHES, total, absent)
-    return {split: _patches(path, members) for split, members in names.items()}
+        _log.warning(
+            "%s: expected %d patches, found %d; %d areas have no aerial image", raw_dir, FLAIR2_PATCHES, total, absent
+        )
+    return {split: _patches(path, members, split) for split, members in names.items()}
 
 
 def _on_disk(raw_dir: Path, domain: str, area: str) -> list[str]:
@@ -121,10 +123,10 @@ def _on_disk(raw_dir: Path, domain: str, area: str) -> list[str]:
     return sorted(path.name.removesuffix(".tif").replace("_AERIAL_RGBI_", "_") for path in folder.glob("*.tif"))
 
 
-def _patches(path: Path, names: Iterable[str]) -> list[Patch]:
+def _patches(path: Path, names: Iterable[str], split: str) -> list[Patch]:
     patches = [Patch(name) for name in names]
     if not patches:
-        raise DataPrepError(f"{path}: expected patches in every split, found one without")
+        raise DataPrepError(f"{path}: expected patches in split {split}, found none")
     for patch in patches:
         if len(patch.name.split("_")) != 3 or "-" not in patch.domain:
             raise DataPrepError(f"{path}: expected a patch_id like D012-2019_AF-S1-27_5-10, found {patch.name!r}")

@@ -69,7 +69,7 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int, s1_dates: int)
 
     Args:
       out_dir: folder that does not exist yet; until all is written, the files are in its sibling `<out_dir>.partial`.
-      tiles: at least 3, in areas of up to 4; 2/3 of the areas go to split train, 1/6 each to val and test.
+      tiles: how many, at least 3, in areas of up to 4; 2/3 of the areas go to split train, 1/6 each to val and test.
       seed: seed of the landscape.
       s2_dates: Sentinel-2 dates per area, ± 25 %.
       s1_dates: Sentinel-1 dates per area and orbit direction, ± 25 %.

@@ -28,7 +28,7 @@ TYPICAL_DATES = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments to its parser."""
     parser.add_argument("--spec", type=Path, required=True, help=f"Python file that sets {VARIABLE} = Folder(…)")
-    parser.add_argument("--raw_dir", type=path, help="folder below which the patterns are (default: that of --spec)")
+    parser.add_argument("--raw_dir", type=path, help="folder in which the patterns begin (default: that of --spec)")
     parser.add_argument("--out_dir", type=path, required=True, help="new folder for the shards")
     add_shard_options(parser)
     parser.set_defaults(run=_run)
@@ -70,7 +70,9 @@ def load(spec: Path) -> Folder:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(spec)]
         raise DataPrepError(f"{spec}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}") from error
     if not isinstance(folder, Folder):
-        raise DataPrepError(f"{spec}: {VARIABLE}: expected a data_prep.folder.Folder, found {folder!r}")
+        raise DataPrepError(
+            f"{spec}: expected a variable {VARIABLE} that is a data_prep.folder.Folder, found {folder!r}"
+        )
     try:
         check(folder)
     except SpecError as error:

@@ -148,7 +148,10 @@ def check(folder: Folder) -> None:
     for name, source in folder.targets.items():
         _check_target(f"targets.{name}", source, folder)
     if folder.blocks < 1 or folder.contract.size_gcd % folder.blocks:
-        raise SpecError(f"blocks: expected a divisor of {folder.contract.size_gcd}, found {folder.blocks}")
+        raise SpecError(
+            f"blocks: expected a divisor of {folder.contract.size_gcd}, which divides the sizes of all rasters, "
+            f"found {folder.blocks}"
+        )
     if isinstance(folder.splits, Fractions) and abs(sum(folder.splits.shares.values()) - 1) > 1e-6:
         raise SpecError(f"splits.shares: expected shares that add up to 1, found {dict(folder.splits.shares)}")
 
@@ -157,7 +160,7 @@ def _expect(field: str, found: object, kind: type, inner: type | tuple[type, ...
     kinds = inner if isinstance(inner, tuple) else (inner,)
     names = " or ".join(each.__name__ for each in kinds)
     if not isinstance(found, kind):
-        raise SpecError(f"{field}: expected names with {names}, found {found!r}")
+        raise SpecError(f"{field}: expected a mapping of names to {names}, found {found!r}")
     for name, value in found.items():  # type: ignore[attr-defined]
         if not isinstance(value, kinds):
             raise SpecError(f"{field}.{name}: expected {names}, found {value!r}")
@@ -173,7 +176,11 @@ def _check_files(field: str, files: Files) -> None:
             f"found {' and '.join(given) or 'none'}"
         )
     if (files.masks is None) != (not files.sensor.mask_channels):
-        raise SpecError(f"{field}.masks: expected files where sensor.mask_channels names channels, and only there")
+        wanted = f"files of {', '.join(files.sensor.mask_channels)}" if files.sensor.mask_channels else "None"
+        raise SpecError(
+            f"{field}.masks: expected {wanted}, since sensor.mask_channels is {files.sensor.mask_channels}, "
+            f"found {files.masks!r}"
+        )
     if files.masks is not None and _fields(f"{field}.masks", files.masks, files.date_format) != fields:
         raise SpecError(
             f"{field}.masks: expected the same fields as in pattern {files.pattern!r}, found {files.masks!r}"
@@ -190,7 +197,7 @@ def _fields(field: str, pattern: str, date_format: str) -> set[str]:
 def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
     _check_dtype(field, sensor.dtype)
     if not sensor.bands or len(set(sensor.bands)) != len(sensor.bands):
-        raise SpecError(f"{field}.bands: expected different names, found {sensor.bands!r}")
+        raise SpecError(f"{field}.bands: expected one name or more, each once, found {sensor.bands!r}")
     covered = sensor.size * sensor.ground_sample_distance
     if abs(covered - folder.tile_meters) > sensor.ground_sample_distance / 2:
         raise SpecError(
@@ -198,7 +205,9 @@ def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
             f"{sensor.ground_sample_distance:g} m to cover {folder.tile_meters:g} m, found {sensor.size}"
         )
     if sensor.quantum is not None:
-        raise SpecError(f"{field}.quantum: expected None, values are stored as they are in the files")
+        raise SpecError(
+            f"{field}.quantum: expected None, as values are stored as they are in the files, found {sensor.quantum}"
+        )
 
 
 def _check_dtype(field: str, dtype: str, largest: int = 8) -> None:

@@ -33,10 +33,10 @@ class Match:
     """A file that matches a pattern.
 
     Attributes:
-      path: below the raw folder.
+      path: path of the file below the raw folder.
       tile: name of its tile.
       date: text of its date, if the pattern has one.
-      split: if the pattern has one.
+      split: name of its split, if the pattern has one.
     """
 
     path: str
@@ -53,7 +53,7 @@ def pattern_fields(pattern: str, date_format: str) -> set[str]:
     """
     found = set(re.findall(r"\{(.*?)\}", pattern))
     if "tile" not in found or not found <= set(FIELDS):
-        raise PatternError(f"expected {{tile}}, and possibly {{date}}, {{split}} or *, found {pattern!r}")
+        raise PatternError(f"expected {{tile}} and, where needed, {{date}}, {{split}} or *, found {pattern!r}")
     if pattern.startswith("/") or ".." in pattern.split("/"):
         raise PatternError(f"expected a path below the raw folder, found {pattern!r}")
     if "date" in found:

@@ -49,9 +49,12 @@ def read_tile(folder: Folder, raw_dir: Path, tile: FolderTile) -> tuple[Record, 
         target = source.target
         found = tile.labels if isinstance(source, Column) else tile.rasters
         if target.field not in found:
-            raise TileError(
-                f"{tile.name}: target {name}: expected a {'line' if isinstance(source, Column) else 'file'}, found none"
+            wanted = (
+                f"a line for {tile.name} in {source.table}"
+                if isinstance(source, Column)
+                else f"a file {source.pattern.replace('{tile}', tile.name)}"
             )
+            raise TileError(f"target {name}: expected {wanted}, found none")
         record[target.field] = (
             np.array(tile.labels[target.field], target_field(target)[1])
             if isinstance(source, Column)
@@ -95,18 +98,16 @@ def _read_raster(path: Path, files: Files, num_dates: int) -> tuple[np.ndarray, 
     sensor = files.sensor
     side, bands = sensor.size + 2 * sensor.frame, len(sensor.bands)
     with open_raster(path) as file:
-        expect(
-            path,
-            "bands",
-            f"{bands} of {num_dates} dates = {bands * num_dates}",
-            f"{bands} of {num_dates} dates = {file.count}",
-        )
+        if file.count != bands * num_dates:
+            raise TileError(
+                f"{path}: bands: expected {bands} bands × {num_dates} dates = {bands * num_dates}, found {file.count}"
+            )
         expect(path, "size", (side, side), file.shape)
         for dtype in file.dtypes:
             expect(path, "dtype", sensor.dtype, dtype)
         _check_names(path, file, sensor)
         if file.nodata is not None and not np.isnan(file.nodata):
-            expect(path, "nodata", sensor.nodata, file.nodata)
+            expect(path, "nodata (as the sensor in the description says)", sensor.nodata, file.nodata)
         place = _place(path, file, sensor) if files.georeferenced else None
         return file.read().reshape(num_dates, bands, side, side), place
 
@@ -132,7 +133,7 @@ def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> 
 
 def _check_resolution(path: Path, file: rasterio.DatasetReader, gsd: float) -> None:
     if not file.crs.is_projected:
-        raise TileError(f"{path}: coordinate system: expected one in metres, found {file.crs}")
+        raise TileError(f"{path}: coordinate system: expected a projected one, in metres, found {file.crs}")
     for found in file.res:
         if abs(found / gsd - 1) > TOLERANCE:
             raise TileError(f"{path}: ground sample distance: expected {gsd:g} m, found {found:g}")
@@ -142,7 +143,7 @@ def _read_mask(raw_dir: Path, acquisition: Acquisition, files: Files) -> np.ndar
     if not files.sensor.mask_channels:
         return None
     if acquisition.mask is None:
-        raise TileError(f"{raw_dir / acquisition.path}: expected a mask file beside it, found none")
+        raise TileError(f"{raw_dir / acquisition.path}: expected a mask file {files.masks} beside it, found none")
     as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, dtype="uint8", nodata=None)
     as_files = dataclasses.replace(files, sensor=as_sensor)
     return _read_raster(raw_dir / acquisition.mask, as_files, len(acquisition.dates))[0]

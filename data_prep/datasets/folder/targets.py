@@ -112,7 +112,8 @@ def read_raster_target(path: Path, target: Target) -> np.ndarray:
     unknown = set(np.unique(values).tolist()) - {*range(target.num_classes), target.missing_value, *target.ignored}
     if unknown:
         text = ", ".join(str(value) for value in sorted(unknown)[:5])
-        raise TileError(f"{path}: expected classes 0 to {target.num_classes - 1} or ignored values, found {text}")
+        excluded = " or ".join(map(str, (target.missing_value, *target.ignored))) + " (missing or ignored)"
+        raise TileError(f"{path}: expected classes 0 to {target.num_classes - 1} or {excluded}, found {text}")
     return values
 
 

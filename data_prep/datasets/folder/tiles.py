@@ -31,7 +31,7 @@ class FolderTile:
     """One tile.
 
     Attributes:
-      name: as in the patterns.
+      name: name of the tile, as in the files' names.
       series: modality → its files, in order of time; empty where it is missing.
       rasters: target field → file, where there is one.
       labels: target field → proportions, number or class, where the table has the tile.
@@ -107,7 +107,9 @@ def _date(files: Files, match: Match, field: str) -> Date:
     assert files.date_regex is not None, "one of them is given"
     found = re.search(files.date_regex, match.path)
     if found is None or not found.groups():
-        raise DataPrepError(f"{field}.date_regex: expected a group that matches in {match.path!r}, found none")
+        raise DataPrepError(
+            f"{field}.date_regex: expected its first group (…) to find the date in {match.path!r}, found none"
+        )
     return parse_date(found[1], files.date_format, match.path)
 
 
@@ -117,7 +119,7 @@ def _split(
     found: dict[str, list[FolderTile]] = {}
     for tile, split in _assigned(folder, raw_dir, list(tiles), in_names):
         if tile not in tiles:
-            raise DataPrepError(f"splits: expected files of tile {tile!r} in {raw_dir}, found none")
+            raise DataPrepError(f"splits: expected files of tile {tile!r}, which has a split, in {raw_dir}, found none")
         found.setdefault(split, []).append(tiles[tile])
     if "train" not in found:
         raise DataPrepError(f"splits: expected tiles in split train, found {', '.join(found) or 'none'}")

@@ -78,10 +78,14 @@ def read_patches(raw_dir: Path) -> dict[str, Patch]:
         features = json.loads(path.read_text(encoding="utf-8"))["features"]
         found = [_patch(feature) for feature in features]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataPrepError(f"{path}: expected a GeoJSON file of patches, cannot be read ({error!r})") from error
+        raise DataPrepError(
+            f"{path}: expected a GeoJSON file with an ID_PATCH for each patch, but it cannot be read ({error!r})"
+        ) from error
     patches = {patch.name: patch for patch in found}
     if len(patches) < len(found):
-        raise DataPrepError(f"{path}: expected each patch once, found {len(found)} entries of {len(patches)} patches")
+        raise DataPrepError(
+            f"{path}: expected one entry for each patch, found {len(found)} entries for {len(patches)} patches"
+        )
     return patches
 
 

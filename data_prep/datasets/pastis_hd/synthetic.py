@@ -45,7 +45,7 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int, s1_dates: int)
 
     Args:
       out_dir: folder that does not exist yet; until all is written, the files are in its sibling `<out_dir>.partial`.
-      tiles: at least 5, one a part.
+      tiles: number of tiles, at least 5: one for each part.
       seed: seed of the landscape; tile number i is the same whatever `tiles`.
       s2_dates: Sentinel-2 dates per tile, ± 25 %.
       s1_dates: Sentinel-1 dates per tile and orbit direction, ± 25 %.

@@ -56,7 +56,7 @@ def read_points(path: Path) -> Points:
     try:
         import laspy
     except ImportError as error:
-        raise DataPrepError("point clouds need laspy and lazrs: install the extra prep, mmae_jax[prep]") from error
+        raise DataPrepError(f"{path}: needs laspy and lazrs to be read: pip install 'mmae_jax[prep]'") from error
     fields = laspy.DecompressionSelection
     wanted = fields.XY_RETURNS_CHANNEL | fields.Z | fields.CLASSIFICATION | fields.FLAGS
     try:
@@ -78,7 +78,7 @@ def surface_and_terrain(points: Points, square: Square) -> np.ndarray | None:
     that plane. The surface is nowhere below the terrain.
 
     Args:
-      points: without noise; those outside are left out.
+      points: the points, without noise; those outside the square are left out.
       square: what is modelled.
 
     Returns:

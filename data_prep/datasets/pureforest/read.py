@@ -92,7 +92,10 @@ def _check_table(path: Path, tiles: Mapping[str, list[Tile]]) -> None:
                     )
     present = sum(map(len, tiles.values()))
     if present < len(listed):
-        print(f"{path}: {present} of the {len(listed)} patches listed are in imagery/", file=sys.stderr)
+        print(
+            f"{path}: {present} of the {len(listed)} patches listed are in imagery/; the others are left out",
+            file=sys.stderr,
+        )
 
 
 def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:

@@ -79,7 +79,7 @@ def write(out_dir: Path, *, tiles: int, seed: int) -> None:
 
     Args:
       out_dir: folder that does not exist yet.
-      tiles: at least 3; about 2/3 train, 1/6 val, 1/6 test.
+      tiles: number of tiles, at least 3; about 2/3 train, 1/6 val, 1/6 test.
       seed: seed of the forests; patch number i shows the same whatever `tiles`.
 
     Raises:

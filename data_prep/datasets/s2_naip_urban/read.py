@@ -127,7 +127,7 @@ def _read_aerial(raw_dir: Path, tile: Tile) -> Record:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the name says where a tile is
         pixels = _read_images(path, *NAIP.parts[".png"], CONTRACT.modalities["aerial"].dtype)
     days = _dates(raw_dir, tile, NAIP)
-    expect(path, "images", len(pixels), 1)
+    expect(path, "images", 1, len(pixels))
     expect(path, "dates", 1, len(days))
     return {"pixels": pixels, "dates": days}
 
@@ -145,7 +145,9 @@ def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality) 
     for ending, (part_bands, side) in parts.items():
         path = paths[ending]
         if path is None:
-            raise TileError(f"{raw_dir / sensor.folder / tile.name}{ending}: not found, though other bands are there")
+            raise TileError(
+                f"{raw_dir / sensor.folder / tile.name}{ending}: not found, though other bands of it are there"
+            )
         pixels = _read_images(path, part_bands, side, modality.dtype)
         expect(path, "images", len(days), len(pixels))
         repeat = modality.size // side
@@ -185,7 +187,7 @@ def _read_images(path: Path, bands: tuple[str, ...], side: int, dtype: str) -> n
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that only this dataset has."""
-    parser.add_argument("--landsat", action="store_true", help="store the Landsat images, too: a third more")
+    parser.add_argument("--landsat", action="store_true", help="store the Landsat images, too (a third more data)")
     parser.add_argument(
         "--split",
         choices=("published", "all"),

@@ -15,7 +15,7 @@ class Sensor:
 
     Attributes:
       folder: name of the folder of the rasters and, with `.csv`, the table of scenes.
-      dates_folder: below `dates/` in the stacked layout.
+      dates_folder: name of the folder of its dates, below `dates/` in the stacked layout.
       read_dates: reads scene names.
       parts: file ending → bands of one image and pixels per side, as published.
       stacked: the same where all bands are in one file.

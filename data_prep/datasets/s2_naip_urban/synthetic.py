@@ -53,7 +53,7 @@ def write(out_dir: Path, *, tiles: int, seed: int, layout: str, s2_dates: int) -
 
     Args:
       out_dir: folder that does not exist yet.
-      tiles: at least 3; about 2/3 train, 1/6 val, 1/6 test.
+      tiles: number of tiles, at least 3; about 2/3 train, 1/6 val, 1/6 test.
       seed: seed of the cities; tile number i is the same whatever `tiles` and `layout`.
       layout: one of `LAYOUTS`.
       s2_dates: most Sentinel-2 images of a tile.

@@ -148,7 +148,10 @@ def _read_s2(file: h5py.File, path: Path) -> tuple[Record, int]:
     readable = (mask >= -1) & (mask <= 101)
     keep = usable.all((1, 2, 3)) & readable.all((1, 2, 3))
     if not keep.any():
-        raise TileError(f"{path}: sen-2-data: expected whole numbers 0 to 65535, masks in percent; found no such date")
+        raise TileError(
+            f"{path}: sen-2-data: expected dates with whole numbers 0 to 65535, and sen-2-masks from 0 to 100 %, "
+            f"found {len(pixels)} dates of which none is so"
+        )
     return {
         "pixels": pixels[keep].astype(np.uint16),
         "dates": days[keep],

@@ -24,11 +24,11 @@ class Case:
     Attributes:
       config: config file, `FILE` or `FILE:ARGUMENT`.
       overrides: `--config.field=value`.
-      phase: whose training step.
-      topology: one slice.
-      slices: how many of them.
+      phase: the phase whose training step is compiled.
+      topology: name of a slice's topology.
+      slices: number of slices.
       mesh: `data=-1,fsdp=8`; the config's where empty.
-      batch_per_chip: samples.
+      batch_per_chip: samples of a step on each chip.
       quick: whether the compiler tries less.
     """
 

@@ -26,7 +26,7 @@ class Collective:
     Attributes:
       kind: one of `KINDS`.
       axes: mesh axes along which devices communicate.
-      num_bytes: of the array a device has at its widest: after gathering, before scattering.
+      num_bytes: size of the array a device has at its widest: after gathering, before scattering.
       sent: bytes a device sends in a ring.
       links: share of a device's links that such a ring can use: those along the network's dimensions in which its
         devices differ.

@@ -28,15 +28,15 @@ class Gpu:
     """What XLA asks of a GPU, by its maker's architecture white paper.
 
     Attributes:
-      description: how CUDA names it.
+      description: the GPU's name in CUDA.
       capability: compute capability, major and minor.
       cores: streaming multiprocessors.
-      units: float32 units of one.
-      shared_memory: bytes of one.
-      block_shared_memory: bytes one block may ask for.
-      cache: bytes of the second level.
-      memory: bytes.
-      clock: GHz.
+      units: float32 units of a multiprocessor.
+      shared_memory: bytes of shared memory of a multiprocessor.
+      block_shared_memory: bytes of it that one block may ask for.
+      cache: bytes of the second-level cache.
+      memory: bytes of device memory.
+      clock: clock rate [GHz].
     """
 
     description: str

@@ -35,7 +35,7 @@ class Traffic:
       kind: e.g. `all-gather`.
       axes: mesh axes.
       count: how many of them a step does.
-      num_bytes: of all their arrays, gathered or before scattering.
+      num_bytes: size of all their arrays, gathered or before scattering.
     """
 
     kind: str
@@ -52,14 +52,14 @@ class Measurement:
       params, opt_state, ema, batch: bytes of the arguments.
       arguments: bytes of all arguments as they lie in memory, padding included.
       temporaries: further bytes the step needs.
-      capacity: bytes of a chip.
+      capacity: bytes of a chip's memory.
       model_flops: operations the model asks for.
       executed_flops: the same with what the backward pass recomputes.
       xla_flops: XLA's count of the compiled program, which takes the body of each loop once.
-      memory_bytes: to and from the chip's memory.
+      memory_bytes: bytes moved to and from the chip's memory.
       kernels: how many instructions a step executes, those of loops as often as they run.
       traffic: communication.
-      bound: of the step's time.
+      bound: the least time the step can take.
       compile_seconds: how long the compiler took.
     """
 
@@ -90,8 +90,8 @@ def measure(experiment: Experiment, phase: str, devices: Sequence[jax.Device], c
 
     Args:
       experiment: gives mesh and global batch.
-      phase: which phase's step.
-      devices: to compile for; they need not be there.
+      phase: the phase whose step is compiled.
+      devices: the devices to compile for; they need not be there.
       chip: what one of them can do.
 
     Raises:

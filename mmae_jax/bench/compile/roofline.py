@@ -37,11 +37,11 @@ def bound(chip: Chip, dtype: str, flops: float, memory_bytes: float, collectives
     """Returns the bound of a step on one chip.
 
     Args:
-      chip: its peaks.
-      dtype: in which matrices are multiplied.
+      chip: what the chip can do.
+      dtype: name of the dtype in which matrices are multiplied.
       flops: operations of one chip.
-      memory_bytes: to and from its memory.
-      collectives: of a step; each uses those links that lie along its dimensions of the network.
+      memory_bytes: bytes moved to and from the chip's memory.
+      collectives: communications of a step; each uses those links that lie along its dimensions of the network.
     """
     collectives = list(collectives)
     return Bound(

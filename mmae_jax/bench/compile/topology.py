@@ -25,8 +25,8 @@ def slice_devices(topology: str, num_slices: int = 1) -> Sequence[jax.Device]:
     """Returns the devices of TPU slices, for compilation only.
 
     Args:
-      topology: of one slice, `v5e:16x16` or `v5p:4x4x4`.
-      num_slices: how many, with the slow network between them.
+      topology: name of a slice's topology, such as `v5e:16x16` or `v5p:4x4x4`.
+      num_slices: number of slices, with the slow network between them.
 
     Raises:
       SpecError: libtpu is not installed, or there is no such slice.

@@ -44,7 +44,7 @@ class Place:
 
     Attributes:
       part: named scope of the step, such as `encoder_s2`; None where it lies in none.
-      direction: forward, backward, or computed again for the backward pass.
+      direction: whether it is of the forward pass, the backward pass, or computed again for the latter.
       kind: one of `KINDS`.
     """
 

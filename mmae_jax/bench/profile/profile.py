@@ -33,7 +33,7 @@ class Profile:
     """Where the time of a step goes; seconds of one step on one device.
 
     Attributes:
-      seconds: of all operations together; more than a step takes where several run at once.
+      seconds: time of all operations together; more than a step takes where several run at once.
       parts: part of the model → `forward`, `backward` and `recomputed`; the longest first.
       kinds: kind of work → seconds.
       counts: kind of work → operations run.
@@ -55,7 +55,7 @@ def profile(trace: Trace, text: str, runs: int) -> Profile:
     """Returns the profile of a program.
 
     Args:
-      trace: of some steps.
+      trace: a trace of some steps.
       text: the compiled program (`jax.stages.Compiled.as_text`).
       runs: steps times devices that the trace holds.
     """

@@ -43,8 +43,8 @@ class OperationTime:
     """Time of one operation, all its runs on all devices together, without what ran inside of it.
 
     Attributes:
-      operation, kernel, scope: as of its events.
-      seconds: summed over its runs.
+      operation, kernel, scope: names, as those of its events.
+      seconds: time of all its runs.
       count: how often it ran.
     """
 
@@ -89,7 +89,7 @@ def read_trace(folder: Path, module: str) -> Trace:
     """Reads the newest trace below `folder`.
 
     Args:
-      folder: of `tracing`.
+      folder: the folder that `tracing` wrote to.
       module: name of the compiled program (`jit_train_step`); what other programs did is left out.
 
     Raises:

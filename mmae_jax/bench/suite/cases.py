@@ -15,9 +15,9 @@ class Case:
     """One bench in a process of its own.
 
     Attributes:
-      name: of its files.
-      arguments: of `python -m mmae_jax bench`, without where its record goes.
-      seconds: it may take.
+      name: name of its files.
+      arguments: arguments of `python -m mmae_jax bench`, without where its record goes.
+      seconds: the longest it may take.
     """
 
     name: str
@@ -30,9 +30,9 @@ class Experiment:
     """A phase of a config on one device.
 
     Attributes:
-      name: of its cases.
+      name: beginning of the names of its cases.
       config: name of the config.
-      phase: whose step.
+      phase: the phase whose step is measured.
       batch: samples at which other implementations were measured, too.
       larger: further batch sizes, of which the fastest counts.
     """

@@ -58,9 +58,9 @@ def run(cases: Sequence[Case], folder: Path, seconds: float) -> None:
     """Measures what has no record yet, until `seconds` are over.
 
     Args:
-      cases: the most important first.
-      folder: of all results.
-      seconds: for all of them.
+      cases: what to measure, the most important first.
+      folder: folder for all results.
+      seconds: time for all of them.
     """
     end = time.monotonic() + seconds
     folder.mkdir(parents=True, exist_ok=True)

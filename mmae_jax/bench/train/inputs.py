@@ -23,8 +23,8 @@ def random_batch(experiment: Experiment, batch_size: int, mesh: jax.sharding.Mes
     Args:
       experiment: gives shapes, dtypes and classes.
       batch_size: samples, over all devices.
-      mesh: whose devices the rows are spread over.
-      seed: of the draws.
+      mesh: the mesh over whose devices the rows are spread.
+      seed: seed of the draws.
     """
     rng = np.random.default_rng(seed)
     rows = sum(map(len, parallel.process_rows(batch_size, mesh)))

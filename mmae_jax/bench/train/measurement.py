@@ -54,7 +54,7 @@ class Speed:
     """How fast a step is.
 
     Attributes:
-      seconds: of a step in each run; a run is many steps, of which the last is waited for.
+      seconds: time of a step in each run; a run is many steps, of which the last is waited for.
       flops: operations that the model asks of one device for a step, whatever kernels compute them.
       peak_flops: operations that one device can do in a second; None where unknown.
     """
@@ -85,12 +85,12 @@ class Measurement:
 
     Attributes:
       batch_size: samples of a step, over all devices.
-      devices: that share a step.
+      devices: number of devices that share a step.
       start: seconds until the end of the first step; None where other steps came before in the process.
-      memory: bytes of a device.
+      memory: what a device's memory holds.
       padding: share of the tokens that stand for nothing.
-      speed: None where only the start was asked for.
-      profile: None where not asked for, or where the profiler fails.
+      speed: how fast a step is; None where only the start was asked for.
+      profile: where its time goes; None where not asked for, or where the profiler fails.
     """
 
     batch_size: int
@@ -112,8 +112,8 @@ def measure(experiment: Experiment, phase: str, steps: int, trace: Path | None) 
 
     Args:
       experiment: gives model, mesh and batch.
-      phase: which phase's step.
-      steps: in each of the runs; 0 measures the start only.
+      phase: the phase whose step is measured.
+      steps: number of steps in each of the runs; 0 measures the start only.
       trace: folder to trace some further steps into, for a profile; None for none.
 
     Raises:

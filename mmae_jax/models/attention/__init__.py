@@ -27,10 +27,10 @@ def kernel_for(chosen: str, platform: str, device_kind: str, dtype: jnp.dtype, w
     Args:
       chosen: `model.attention`; `auto` takes the platform's fused kernel where there is one for this case.
       platform: `cpu`, `gpu` (or `cuda`) or `tpu`.
-      device_kind: of a device, as JAX names it.
+      device_kind: kind of the device, as JAX names it.
       dtype: compute dtype.
-      width: of all heads together.
-      dim_head: of one head.
+      width: width of all heads together.
+      dim_head: width of one head.
     """
     if chosen != "auto":
         return chosen

@@ -119,7 +119,7 @@ def test_a_flipped_bit_is_named(shards, capsys, share):
     flip(path, int(share * path.stat().st_size))
     code, printed = verify(shards, capsys)
     assert code == 1
-    assert f"{path}: expected CRC-32C" in printed
+    assert f"{path}: was changed: expected CRC-32C" in printed
     assert printed.count("array_record") == printed.count(SHARD)
 
 
@@ -138,8 +138,8 @@ def test_several_damages_are_all_named(shards, capsys):
     code, printed = verify(shards, capsys, "--processes=2")
     assert code == 1
     assert f"{shards / names[0]}: not found, though the manifest lists it" in printed
-    assert f"{shards / names[1]}: expected CRC-32C" in printed
-    assert f"{shards / names[2]}: expected" in printed
+    assert f"{shards / names[1]}: was changed: expected CRC-32C" in printed
+    assert f"{shards / names[2]}: was changed: expected" in printed
     assert names[3] not in printed
 
 
@@ -176,13 +176,13 @@ def edit(path: Path, change: object) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda plain: plain["settings"].update(seed=1), "was edited: expected checksum"),
-        (lambda plain: plain["shards"][SHARD].update(records=5), "was edited: expected checksum"),
-        (lambda plain: plain["shards"].pop(SHARD), "was edited: expected checksum"),
+        (lambda plain: plain["settings"].update(seed=1), "was edited since it was written: expected checksum"),
+        (lambda plain: plain["shards"][SHARD].update(records=5), "was edited since it was written: expected checksum"),
+        (lambda plain: plain["shards"].pop(SHARD), "was edited since it was written: expected checksum"),
         (lambda plain: plain["shards"][SHARD].update(records="5"), f"shards.{SHARD}.records: expected int, found '5'"),
         (lambda plain: plain.pop("sources"), "sources: missing"),
         (lambda plain: plain.update(extra=1), "extra: no such field"),
-        (lambda plain: plain.pop("sha256"), "was edited: expected checksum nothing"),
+        (lambda plain: plain.pop("sha256"), "was edited since it was written: expected checksum nothing"),
     ],
 )
 def test_an_edited_manifest_is_named(shards, capsys, change, message):

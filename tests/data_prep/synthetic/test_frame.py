@@ -40,7 +40,7 @@ def test_a_folder_that_exists_is_refused_and_left_alone(tmp_path):
 
 def test_too_few_tiles_are_refused_by_the_name_of_the_flag(tmp_path):
     with (
-        pytest.raises(DataPrepError, match="--tiles: expected at least 5, one a fold, found 4"),
+        pytest.raises(DataPrepError, match="--tiles: expected at least 5, one for each fold, found 4"),
         frame.new_folder(tmp_path / "raw", 4, 5, "fold"),
     ):
         pass

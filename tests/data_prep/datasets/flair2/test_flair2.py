@@ -182,7 +182,7 @@ def shorten(path: Path) -> None:
 
 DAMAGE = {
     "image truncated": (lambda image: image, shorten, "cannot be read"),
-    "four bands": (lambda image: image, lambda path: rewrite(path, lambda p: p[:4]), "bands left over from dates of 5"),
+    "four bands": (lambda image: image, lambda path: rewrite(path, lambda p: p[:4]), "bands: expected a multiple of 5"),
     "image dtype": (lambda image: image, lambda path: rewrite(path, np.uint16), "dtype: expected uint8, found uint16"),
     "label 0": (label_file, lambda path: rewrite(path, lambda p: p * 0), "expected classes 1 to 19, found 0 to 0"),
     "label 20": (label_file, lambda path: rewrite(path, lambda p: p * 0 + 20), "expected classes 1 to 19, found 20"),
@@ -205,7 +205,7 @@ DAMAGE = {
     "area too small": (
         lambda image: series_file(image, "data.npy"),
         lambda path: resave(path, lambda data: data[..., :24]),
-        "expected 10² pixels around row 25, column 25; the array ends there",
+        "expected 10 × 10 pixels around row 25, column 25 ",
     ),
     "not whole numbers": (
         lambda image: series_file(image, "data.npy"),
@@ -263,8 +263,8 @@ def test_series_out_of_order_are_sorted(raw, prepare, tmp_path):
     [
         ("flair-2_centroids_sp_to_patch.json", None, "No such file"),
         ("flair_aerial_metadata.json", "{", "cannot be read"),
-        ("flair_aerial_metadata.json", "[]", "expected entries by image, found list"),
-        ("flair-2_centroids_sp_to_patch.json", "{}", "expected an entry of IMG_000002.tif, found none"),
+        ("flair_aerial_metadata.json", "[]", "expected a JSON object with an entry for each image, found list"),
+        ("flair-2_centroids_sp_to_patch.json", "{}", "expected an entry for IMG_000002.tif, found none"),
         (
             "flair_aerial_metadata.json",
             '{"IMG_000002": {"date": "2019-07-15"}}',
@@ -285,4 +285,4 @@ def test_an_absent_split_is_named(raw, prepare):
     shutil.rmtree(raw / "flair_2_aerial_test")
     code, printed = prepare(raw)
     assert code == 1
-    assert "expected patches of split test in flair_aerial_train or flair_2_aerial_test, found none" in printed
+    assert "expected aerial images of split test in flair_aerial_train or flair_2_aerial_test, found none" in printed

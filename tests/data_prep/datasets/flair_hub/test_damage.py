@@ -15,7 +15,7 @@ from tests.data_prep.datasets.flair_hub.layout import FOLDERS, file_of, patches,
 DAMAGE = {
     "truncated": ("DEM_ELEV", lambda path: os.truncate(path, path.stat().st_size // 2), "cannot be read"),
     "no image": ("SPOT_RGBI", lambda path: path.write_text("no image"), "cannot be read"),
-    "three bands": ("AERIAL_RGBI", lambda path: rewrite(path, lambda p: p[:3]), "bands left over from dates of 4"),
+    "three bands": ("AERIAL_RGBI", lambda path: rewrite(path, lambda p: p[:3]), "bands: expected a multiple of 4"),
     "eight bands": ("AERIAL_RGBI", lambda path: rewrite(path, lambda p: np.concatenate([p, p])), "expected 1, found 2"),
     "a size": (
         "SENTINEL2_TS",
@@ -28,9 +28,9 @@ DAMAGE = {
     "two maps": (
         "AERIAL_LABEL-COSIA",
         lambda path: rewrite(path, lambda p: np.concatenate([p, p])),
-        "maps of 1 bands: expected 1, found 2",
+        "bands: expected 1, found 2",
     ),
-    "label bands": ("ALL_LABEL-LPIS", lambda path: rewrite(path, lambda p: p[:1]), "bands left over from dates of 3"),
+    "label bands": ("ALL_LABEL-LPIS", lambda path: rewrite(path, lambda p: p[:1]), "bands: expected a multiple of 3"),
 }
 
 
@@ -79,7 +79,7 @@ def test_elevations_too_steep_or_damaged_are_left_out(raw, prepare, tmp_path):
         return heights
 
     rewrite(path, steep)
-    hole(raw, prepare, tmp_path / "out", "dem", str(path), "expected a relief of at most 655 m, found 700 m")
+    hole(raw, prepare, tmp_path / "out", "dem", str(path), "expected heights that differ by at most 655 m, found 700 m")
     shutil.rmtree(tmp_path / "out")
     rewrite(path, lambda heights: np.where(heights == heights.max(), np.nan, heights).astype(np.float32))
     hole(raw, prepare, tmp_path / "out", "dem", str(path), "expected finite heights, found 1")

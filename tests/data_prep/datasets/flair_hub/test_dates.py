@@ -69,7 +69,7 @@ def test_dates_out_of_order_are_sorted_with_their_images(raw, prepare, tmp_path)
     sql(path, "UPDATE {layer} SET acquisition_dates = ? WHERE patch_id LIKE ?", swapped, area_of(first))
     code, printed = prepare(raw)
     assert code == 0, printed
-    assert f"{first}: s2: the dates are not in order of time; sorted" in printed
+    assert f"{first}: s2: the dates are not in order of time; they are stored sorted" in printed
     order = [3, 1, 2, 0, 4, 5, 6, *range(7, len(days))]
     stored = records(tmp_path / "out")[first]["s2"]
     bands = slow_pixels(file_of(raw, first, "SENTINEL2_TS"), len(days), 10)

@@ -95,7 +95,9 @@ def test_quantised_heights_are_off_by_half_a_quantum_at_most(lowest):
     np.testing.assert_allclose(float(base) + 0.01 * pixels, heights, rtol=0, atol=0.005 + 1e-9)
 
 
-@pytest.mark.parametrize(("bad", "message"), [(np.nan, "finite"), (np.inf, "finite"), (-99999.0, "relief")])
+@pytest.mark.parametrize(
+    ("bad", "message"), [(np.nan, "finite"), (np.inf, "finite"), (-99999.0, "heights that differ")]
+)
 def test_heights_that_cannot_be_quantised_are_refused(bad, message):
     heights = np.full((2, 3, 3), 100, np.float32)
     heights[0, 1, 1] = bad

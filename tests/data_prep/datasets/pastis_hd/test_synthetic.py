@@ -31,7 +31,7 @@ def test_the_bytes_of_a_patch_depend_on_seed_and_dates_only(made_up, tmp_path):
 
 def test_too_few_patches_and_an_existing_folder_are_refused(tmp_path, capsys):
     assert main(["synthetic", "pastis_hd", f"--out_dir={tmp_path / 'raw'}", "--tiles=4"]) == 1
-    assert "--tiles: expected at least 5, one a fold, found 4" in capsys.readouterr().err
+    assert "--tiles: expected at least 5, one for each fold, found 4" in capsys.readouterr().err
     assert main(["synthetic", "pastis_hd", f"--out_dir={tmp_path}"]) == 1
     assert "exists already" in capsys.readouterr().err
 

@@ -68,7 +68,11 @@ DAMAGES = {
     "empty cloud": ("lidar/train/{}.laz", lambda p: p.write_bytes(b""), "cannot be read"),
     "no cloud": ("lidar/train/{}.laz", lambda p: p.write_text("no points"), "cannot be read"),
     "another place": ("lidar/train/{}.laz", lambda p: rewrite_cloud(p, move), "expected points east of"),
-    "too high": ("lidar/train/{}.laz", lambda p: rewrite_cloud(p, lift), "expected a relief of at most 655 m"),
+    "too high": (
+        "lidar/train/{}.laz",
+        lambda p: rewrite_cloud(p, lift),
+        "expected heights that differ by at most 655 m",
+    ),
 }
 
 

@@ -40,7 +40,7 @@ DAMAGES = {
     ),
     "small aerial": ("naip/{}.png", lambda path: rewrite(path, lambda a: a[:, :256]), "size: expected (512, 512)"),
     "truncated s2": ("sentinel2/{}_8.tif", truncate, "cannot be read"),
-    "no 20 m bands": ("sentinel2/{}_16.tif", Path.unlink, "not found, though other bands are there"),
+    "no 20 m bands": ("sentinel2/{}_16.tif", Path.unlink, "not found, though other bands of it are there"),
     "a band less": (
         "sentinel2/{}_16.tif",
         lambda path: rewrite(path, lambda a: a[:-1]),

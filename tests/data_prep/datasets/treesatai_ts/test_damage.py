@@ -84,7 +84,7 @@ SENTINEL = {
     ),
     "all S2 values damaged": (
         lambda path: replace(path, "sen-2-data", lambda data: data + 0.5),
-        "expected whole numbers 0 to 65535",
+        "expected dates with whole numbers 0 to 65535",
     ),
 }
 

@@ -65,7 +65,7 @@ def test_splits_share_no_tile(synthetic_raw):
 @pytest.mark.parametrize("tiles", [1, 2])
 def test_too_few_tiles_for_three_splits_are_refused(tmp_path, capsys, tiles):
     assert main(["synthetic", "treesatai_ts", f"--out_dir={tmp_path / 'raw'}", f"--tiles={tiles}"]) == 1
-    assert f"--tiles: expected at least 3, one a split, found {tiles}" in capsys.readouterr().err
+    assert f"--tiles: expected at least 3, one for each split, found {tiles}" in capsys.readouterr().err
 
 
 def test_existing_output_is_refused(tmp_path, capsys):
