@@ -60,14 +60,15 @@ def measure(dataset: str, raw_dir: Path, raw_options: str, beside: Path, process
       dataset: name in data_prep.
       raw_dir: published files; the machine's file cache holds them after the first turn if it can.
       raw_options: options with which data_prep chooses the splits.
-      beside: folder in which shards are written, and deleted again.
-      processes: how many.
+      beside: folder in which shards are written, and deleted again; it is made where it is not there.
+      processes: number of worker processes.
 
     Raises:
       DataPrepError: the dataset or its files are not there, or a tile cannot be read.
     """
     source = open_source("--dataset", dataset, raw_dir, raw_options)
     splits = source.list_tiles(raw_dir)
+    beside.mkdir(parents=True, exist_ok=True)
     turns: list[tuple[float, float]] = []
     with (
         tempfile.TemporaryDirectory(dir=beside) as folder,

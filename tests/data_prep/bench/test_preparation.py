@@ -9,13 +9,13 @@ from mmae_jax.commands.command_line import main
 
 
 def test_both_throughputs_and_their_ratio_are_printed(synthetic_raw, tmp_path, capsys):
-    arguments = ("--dataset=treesatai_ts", f"--raw_dir={synthetic_raw}", f"--out_dir={tmp_path}")
+    arguments = ("--dataset=treesatai_ts", f"--raw_dir={synthetic_raw}", f"--out_dir={tmp_path / 'measured'}")
     assert main(["bench", "preparation", *arguments]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"treesatai_ts in {synthetic_raw}, 1 process"
     for name, line in zip(("reading alone", "preparing", "preparing reaches"), lines[1:], strict=True):
         assert re.match(rf"{name} +\d+\.\d", line)
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "measured").iterdir())
 
 
 def test_the_ratio_is_that_of_the_fastest_turns():
