@@ -7,11 +7,15 @@ from tests import compilation
 compilation.set_up()  # before JAX is imported
 
 import gc
-from collections.abc import Iterator
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
 import pytest
+from filelock import FileLock
 
 from mmae_jax import spec
 from mmae_jax.commands.command_line import GC_THRESHOLD
@@ -20,6 +24,7 @@ from tests import runs
 jax.config.update("jax_numpy_rank_promotion", "raise")
 gc.set_threshold(GC_THRESHOLD)
 
+Once = Callable[[str, Callable[[Path], object]], Path]
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -38,19 +43,39 @@ def real_treesat_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def synthetic_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up raw tiles in the layout of TreeSatAI-TS: 12 train, 3 val, 3 test; 15–25 S2 and 9–15 S1 dates each."""
-    directory = tmp_path_factory.mktemp("synthetic") / "raw"
-    _data_prep("synthetic", "treesatai_ts", f"--out_dir={directory}", "--tiles=18", "--s2_dates=20", "--s1_dates=12")
-    return directory
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Returns a function of a name and of what fills a folder: the folder, filled by the first process that asks."""
+    of_all_workers = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        of_all_workers = of_all_workers.parent
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = of_all_workers / name, of_all_workers / f"{name}.done"
+        with FileLock(f"{folder}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what another worker failed to fill
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture(scope="session")
-def synthetic_shards(synthetic_raw: Path) -> Path:
+def synthetic_raw(once: Once) -> Path:
+    """Made-up raw tiles in the layout of TreeSatAI-TS: 12 train, 3 val, 3 test; 15–25 S2 and 9–15 S1 dates each."""
+    flags = ("--tiles=18", "--s2_dates=20", "--s1_dates=12")
+    folder = once("raw", lambda folder: _data_prep("synthetic", "treesatai_ts", f"--out_dir={folder / 'raw'}", *flags))
+    return folder / "raw"
+
+
+@pytest.fixture(scope="session")
+def synthetic_shards(once: Once, synthetic_raw: Path) -> Path:
     """`synthetic_raw` as two shards per split with their sensor contract."""
-    directory = synthetic_raw.with_name("shards")
-    _data_prep("treesatai_ts", f"--raw_dir={synthetic_raw}", f"--out_dir={directory}", "--num_shards=2")
-    return directory
+    flags = (f"--raw_dir={synthetic_raw}", "--num_shards=2")
+    folder = once("shards", lambda folder: _data_prep("treesatai_ts", f"--out_dir={folder / 'shards'}", *flags))
+    return folder / "shards"
 
 
 def _data_prep(*arguments: str) -> None:
@@ -66,20 +91,21 @@ def tiny_experiment(synthetic_shards: Path) -> spec.Experiment:
 
 
 @pytest.fixture(scope="session")
-def compilations() -> runs.Compilations:
-    """What `finished_run` compiled."""
-    return runs.Compilations()
+def finished_run(tiny_experiment: spec.Experiment, once: Once) -> Path:
+    """A run of `tiny_experiment` through all phases; not to be written to."""
+
+    def fill(folder: Path) -> None:
+        with runs.Compilations() as compiled:
+            runs.run(tiny_experiment, folder / "run")
+        (folder / "compilations.json").write_text(json.dumps(compiled))
+
+    return once("finished", fill) / "run"
 
 
 @pytest.fixture(scope="session")
-def finished_run(
-    tiny_experiment: spec.Experiment, compilations: runs.Compilations, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A run of `tiny_experiment` through all phases; not to be written to."""
-    workdir = tmp_path_factory.mktemp("finished") / "run"
-    with compilations:
-        runs.run(tiny_experiment, workdir)
-    return workdir
+def compilations(finished_run: Path) -> dict[str, int]:
+    """How often each function was compiled for `finished_run`."""
+    return json.loads(finished_run.with_name("compilations.json").read_text())
 
 
 @pytest.fixture

@@ -13,19 +13,22 @@ from tests.places import SAMPLES
 
 
 @pytest.fixture(scope="session")
-def made_up(tmp_path_factory):
+def made_up(once):
     """Made-up patches of full size with 14 to 22 S2 and 4 to 6 S1 dates: 3 in train, 1 in val, 1 in test."""
-    directory = tmp_path_factory.mktemp("pastis") / "raw"
-    dates = ("--s2_dates=18", "--s1_dates=5")
-    assert main(["synthetic", "pastis_hd", f"--out_dir={directory}", "--tiles=5", *dates]) == 0
-    return directory
+
+    def fill(folder):
+        flags = ("--tiles=5", "--s2_dates=18", "--s1_dates=5")
+        assert main(["synthetic", "pastis_hd", f"--out_dir={folder / 'raw'}", *flags]) == 0
+
+    return once("pastis_hd_raw", fill) / "raw"
 
 
 @pytest.fixture(scope="session")
-def shards(made_up):
-    directory = made_up.with_name("shards")
-    assert main(["pastis_hd", f"--raw_dir={made_up}", f"--out_dir={directory}"]) == 0
-    return directory
+def shards(once, made_up):
+    def fill(folder):
+        assert main(["pastis_hd", f"--raw_dir={made_up}", f"--out_dir={folder / 'shards'}"]) == 0
+
+    return once("pastis_hd_shards", fill) / "shards"
 
 
 @pytest.fixture
