@@ -29,7 +29,7 @@ def kept_checkpoints(workdir):
     return {int(name) for name in names - {"metadata"}}
 
 
-def test_stops_after_patience_and_takes_the_best_checkpoint(scripted, experiment, tmp_path):
+def test_stops_after_patience_takes_the_best_checkpoint_and_trains_no_further(scripted, experiment, tmp_path):
     scripted.scores = BEST_IS_SECOND
     runs.run(experiment, tmp_path)
     assert evaluated_steps(tmp_path) == [3, 6, 9, 12, 15]
@@ -43,6 +43,15 @@ def test_stops_after_patience_and_takes_the_best_checkpoint(scripted, experiment
     assert runs.steps_done(runs.state_of(experiment, tmp_path, "finetune")) == 6
     assert kept_checkpoints(tmp_path) == {6, 12, 15}, "the best, and the latest two"
 
+    # Without its result it evaluates again, and does not train.
+    result = tmp_path / "finetune" / "result.json"
+    before, lines = result.read_text(), (tmp_path / "metrics.jsonl").read_text()
+    result.unlink()
+    scripted.stop_before = 16
+    runs.run(experiment, tmp_path)
+    assert result.read_text() == before
+    assert (tmp_path / "metrics.jsonl").read_text() == lines
+
 
 @pytest.mark.parametrize("stop_before", [5, 10, 13])
 def test_interruption_changes_neither_count_nor_choice(scripted, experiment, tmp_path, stop_before):
@@ -54,18 +63,6 @@ def test_interruption_changes_neither_count_nor_choice(scripted, experiment, tmp
     assert evaluated_steps(tmp_path) == [3, 6, 9, 12, 15]
     assert read_result(tmp_path, "finetune").step == 6
     assert runs.steps_done(runs.state_of(experiment, tmp_path, "finetune")) == 6
-
-
-def test_stopped_run_that_lost_its_result_evaluates_again_without_training(scripted, experiment, tmp_path):
-    scripted.scores = BEST_IS_SECOND
-    runs.run(experiment, tmp_path)
-    result = tmp_path / "finetune" / "result.json"
-    before, lines = result.read_text(), (tmp_path / "metrics.jsonl").read_text()
-    result.unlink()
-    scripted.stop_before = 16
-    runs.run(experiment, tmp_path)
-    assert result.read_text() == before
-    assert (tmp_path / "metrics.jsonl").read_text() == lines
 
 
 def test_without_patience_all_epochs_are_trained(scripted, experiment, tmp_path):

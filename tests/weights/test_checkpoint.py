@@ -68,11 +68,9 @@ def test_half_written_checkpoint_is_not_picked_up(scripted, experiment, checkpoi
     assert not list(checkpoints.glob("*tmp*"))
 
 
-@pytest.mark.parametrize(
-    "name", ["6.orbax-checkpoint-tmp-1769000000", "6.orbax-checkpoint-tmp", "tmp", "step_6", "6_copy", ".6"]
-)
-def test_other_folders_are_not_taken_for_checkpoints(scripted, experiment, checkpoints, name):
-    shutil.copytree(checkpoints / "4", checkpoints / name)
+def test_other_folders_are_not_taken_for_checkpoints(scripted, experiment, checkpoints):
+    for name in ("6.orbax-checkpoint-tmp-1769000000", "6.orbax-checkpoint-tmp", "tmp", "step_6", "6_copy", ".6"):
+        shutil.copytree(checkpoints / "4", checkpoints / name)
     (checkpoints / "9").touch()
     assert finish(experiment, checkpoints) == [5, 6]
     assert runs.steps_done(runs.state_of(experiment, checkpoints.parents[1], "pretrain")) == 6

@@ -146,11 +146,18 @@ def test_phase_begins_with_what_the_one_before_ended_with(tiny_experiment, finis
     runs.assert_same(params, runs.state_of(tiny_experiment, finished_run, "pretrain").params)
 
 
+@pytest.fixture(scope="module")
+def probed(synthetic_shards, tmp_path_factory):
+    """A scripted run that ends with probing."""
+    workdir, scripted = tmp_path_factory.mktemp("probed") / "run", runs.Scripted()
+    runs.run(runs.tiny(synthetic_shards, ("s1_asc",), phases=("pretrain", "probe"), probe__epochs=1), workdir)
+    scripted.undo()
+    return workdir
+
+
 @pytest.mark.parametrize(("flags", "averaged"), [([], False), (["--averaged"], True), (["--no-averaged"], False)])
-def test_phase_and_average_are_chosen(scripted, synthetic_shards, tmp_path, flags, averaged):
-    experiment = runs.tiny(synthetic_shards, ("s1_asc",), phases=("pretrain", "probe"), probe__epochs=1)
-    runs.run(experiment, tmp_path / "run")
-    arguments = [f"--workdir={tmp_path / 'run'}", f"--out={tmp_path / 'w.safetensors'}", "--phase=probe", *flags]
+def test_phase_and_average_are_chosen(probed, tmp_path, flags, averaged):
+    arguments = [f"--workdir={probed}", f"--out={tmp_path / 'w.safetensors'}", "--phase=probe", *flags]
     assert main(["export", *arguments]) == 0
     # Scripted steps add 1 to the bias, 6 in pretraining and 3 in probing; its average stays where probing began.
     assert load_file(tmp_path / "w.safetensors")["heads.treesat_mlc_thresh.linear.bias"][0] == (6 if averaged else 9)
