@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from mmae_jax.models.masking import SequenceMask, draw_masks
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.model import Model
 from mmae_jax.models.params import abstract_model, merge
+from mmae_jax.models.patches import from_patches, mask_per_band
 from mmae_jax.models.samples import Samples, samples_from_batch
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.tasks.accumulator import summarise
@@ -174,14 +175,34 @@ def embed_step(program: Program, state: TrainState, batch: Batch) -> jax.Array:
     return sum(totals[1:], totals[0]) / jnp.maximum(sum(counts[1:], counts[0]), 1)[:, None]
 
 
+class Images(NamedTuple):
+    """What a model makes of one modality, for figures.
+
+    Attributes:
+      pixels: float32 `[B, D, C, H, W]`, what it would see unmasked.
+      masked: bool `[B, D, C, H, W]`, what it did not see.
+      reconstruction: `[B, D, C, H, W]`.
+      target: `[B, D, C, H, W]`, what was to be reconstructed.
+    """
+
+    pixels: jax.Array
+    masked: jax.Array
+    reconstruction: jax.Array
+    target: jax.Array
+
+
 @functools.partial(jax.jit, static_argnames="program")
-def reconstruct_step(
-    program: Program, state: TrainState, batch: Batch
-) -> tuple[Samples, dict[str, jax.Array], dict[str, jax.Array]]:
-    """Reconstructs one batch, for figures: samples, patches and masks by modality."""
+def reconstruct_step(program: Program, state: TrainState, batch: Batch) -> tuple[Samples, dict[str, Images]]:
+    """Reconstructs one batch, for figures: samples, and images by modality."""
     experiment = program.experiment
     model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)
     with _precision(experiment):
         patches, masked = reconstruct(model, samples, _key(experiment, "evaluate/mask", jnp.zeros((), jnp.int32)))
-    return samples, patches, masked
+    normalised, images = losses.LOSSES[experiment.loss].normalised, {}
+    for name, model_input in experiment.inputs.items():
+        target = losses.reconstruction_target(samples.pixels[name], model_input, normalised=normalised)
+        hidden = jnp.broadcast_to(mask_per_band(masked[name], model_input)[:, :, :, None], patches[name].shape)
+        whole = functools.partial(from_patches, patch=model_input.patch_size)
+        images[name] = Images(samples.pixels[name], whole(hidden), whole(patches[name]), whole(target))
+    return samples, images

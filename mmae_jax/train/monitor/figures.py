@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from etils import epath
 
-from mmae_jax import losses, parallel, report, tasks
+from mmae_jax import parallel, report, tasks
 from mmae_jax.data.pipeline import eval_batches
 from mmae_jax.data.shards import Shards
-from mmae_jax.models.patches import from_patches, mask_per_band
 from mmae_jax.spec import Experiment
 from mmae_jax.train.evaluation import Evaluation
 from mmae_jax.train.monitor.log import RunLog
@@ -33,20 +30,16 @@ def write_reconstructions(
     rows = parallel.process_rows(batch_size, mesh)
     with eval_batches(experiment, batch_size, (split,), shards, rows=rows) as batches:
         outputs = reconstruct_step(program, state, parallel.to_devices(next(batches), mesh))
-    samples, patches, masked = jax.tree.map(lambda array: array[:1], parallel.to_hosts(outputs, mesh))
+    samples, drawn = jax.tree.map(lambda array: array[0], parallel.to_hosts(outputs, mesh))
     for name, model_input in experiment.inputs.items():
-        normalised = losses.LOSSES[experiment.loss].normalised
-        target = losses.reconstruction_target(samples.pixels[name], model_input, normalised=normalised)
-        per_band = mask_per_band(masked[name], model_input)[:, :, :, None]
-        spread = np.broadcast_to(per_band, patches[name].shape)
         images = report.Reconstruction(
             bands=model_input.band_names,
-            labels=tuple(f"{year} day {day}" for year, day, _ in samples.dates[name][0]),
-            input=samples.pixels[name][0],
-            masked=np.asarray(from_patches(jnp.asarray(spread), model_input.patch_size))[0],
-            reconstruction=np.asarray(from_patches(patches[name], model_input.patch_size))[0],
-            target=np.asarray(from_patches(target, model_input.patch_size))[0],
-            valid=samples.pixels_valid[name][0],
+            labels=tuple(f"{year} day {day}" for year, day, _ in samples.dates[name]),
+            input=drawn[name].pixels,
+            masked=drawn[name].masked,
+            reconstruction=drawn[name].reconstruction,
+            target=drawn[name].target,
+            valid=samples.pixels_valid[name],
         )
         figure = report.to_rgb(report.reconstruction(name, images, max_rows=experiment.logging.images))
         log.image(int(state.step), f"{split}/{name}", figure)
