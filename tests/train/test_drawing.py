@@ -1,8 +1,9 @@
 import jax
 import numpy as np
 
+from mmae_jax import parallel, spec
 from mmae_jax.models.params import by_path, init_params, random_leaves
-from mmae_jax.train.drawing import drawing, new_params
+from mmae_jax.train.drawing import SHORTEST, drawing, new_params
 from tests import runs
 
 
@@ -16,8 +17,21 @@ def test_same_numbers_as_drawn_one_by_one(tiny_experiment):
 
 def test_parameters_drawn_alike_share_a_program(tiny_experiment):
     draws = [draw for _, draw in random_leaves(tiny_experiment).values()]
-    alike = {(draw.kind, draw.shape) for draw in draws}
-    assert len(alike) < len(draws)
     programs = drawing(tiny_experiment, runs.one_device())
-    assert len(programs) == len(alike) + 1
+    # No parameter is longer than the shortest row: rows of one length, of each distribution, and the constants.
+    assert {alike and (alike.kind, alike.shape) for alike in programs} == {
+        ("uniform", (SHORTEST,)),
+        ("normal", (SHORTEST,)),
+        None,
+    }
+    assert len(draws) > 20
     assert "threefry" not in programs[None].as_text(), "constants need no random numbers"
+
+
+def test_parameters_that_devices_share_are_drawn_in_their_shapes(tiny_experiment):
+    mesh = parallel.make_mesh(spec.Mesh(data=1, fsdp=2), jax.devices()[:2])
+    shared = [alike for alike in drawing(tiny_experiment, mesh) if alike and not alike.sharding.is_fully_replicated]
+    assert (16, 16) in {alike.shape[-2:] for alike in shared}
+    found, expected = (by_path(new_params(tiny_experiment, over)) for over in (mesh, runs.one_device()))
+    different = [path for path in found if np.asarray(found[path]).tobytes() != np.asarray(expected[path]).tobytes()]
+    assert not different
