@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mmae_jax import spec
+from mmae_jax.ranges import check_ranges
 from mmae_jax.spec import SpecError
 
 if TYPE_CHECKING:
@@ -13,41 +16,42 @@ if TYPE_CHECKING:
 
 def check_experiment(experiment: spec.Experiment) -> None:
     """Raises a `SpecError` at the first field that contradicts another or the dataset."""
+    check_ranges(experiment)
     if not experiment.inputs:
         raise SpecError("inputs: expected at least one modality, found none")
+    for name, modality in experiment.dataset.modalities.items():
+        check_dtype(f"dataset.modalities.{name}", modality.dtype)
     for name, model_input in experiment.inputs.items():
         _check_input(name, model_input, experiment.dataset)
     _check_shared_embeddings(experiment)
     _check_model(experiment.model, experiment)
     for name in experiment.targets:
         _check_target(name, experiment)
+    _check_encoder(experiment)
     _check_loss(experiment.loss)
     for name in experiment.phases:
         if name not in spec.PHASES:
             raise SpecError(f"phases: expected some of {', '.join(spec.PHASES)}, found {name!r}")
         _check_phase(name, experiment.phase(name), experiment)
-    if list(experiment.phases) != sorted(experiment.phases, key=spec.PHASES.index):
-        raise SpecError(f"phases: expected the order {', '.join(spec.PHASES)}, found {', '.join(experiment.phases)}")
-    for name in ("ratio", "mod", "bands", "dates", "loc"):
-        if not 0 <= getattr(experiment.mask, name) < 1:
-            raise SpecError(f"mask.{name}: expected a number in [0, 1), found {getattr(experiment.mask, name)}")
-    _check_logging(experiment.logging)
-    if experiment.profile and (len(experiment.profile) != 2 or min(experiment.profile) < 1):
+    if not experiment.phases or list(experiment.phases) != sorted(set(experiment.phases), key=spec.PHASES.index):
+        raise SpecError(
+            f"phases: expected one or more of {', '.join(spec.PHASES)}, each once, in this order, "
+            f"found {', '.join(experiment.phases) or 'none'}"
+        )
+    if experiment.profile and len(experiment.profile) != 2:
         raise SpecError(f"profile: expected the first step and the number of steps, found {experiment.profile}")
     _ = experiment.crop_cells
 
 
-def _check_logging(logging: spec.Logging) -> None:
-    for field in (
-        "every_steps",
-        "checkpoint_every_steps",
-        "checkpoint_every_minutes",
-        "keep_checkpoints",
-        "peak_tflops",
-    ):
-        value = getattr(logging, field)
-        if value is not None and value <= 0:
-            raise SpecError(f"logging.{field}: expected a positive number, found {value}")
+def check_dtype(field: str, dtype: str, largest: int = 8) -> None:
+    """Raises a `SpecError` unless `dtype`, of the part called `field`, names numbers of at most `largest` bytes."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.kind not in "fiu" or found.itemsize > largest:
+        at_most = f" of at most {8 * largest} bits" if largest < 8 else ""
+        raise SpecError(f"{field}.dtype: expected the name of a numeric dtype{at_most}, found {dtype!r}")
 
 
 def _check_input(name: str, model_input: spec.Input, dataset: spec.Dataset) -> None:
@@ -68,9 +72,6 @@ def _check_input(name: str, model_input: spec.Input, dataset: spec.Dataset) -> N
             f"inputs.{name}.norm_bands: expected lengths that add up to {len(model_input.band_names)} bands, "
             f"found {model_input.norm_bands}"
         )
-    for field in ("image_size", "patch_size", "num_dates"):
-        if getattr(model_input, field) < 1:
-            raise SpecError(f"inputs.{name}.{field}: expected a positive number, found {getattr(model_input, field)}")
     if model_input.image_size % model_input.patch_size:
         raise SpecError(
             f"inputs.{name}.image_size: expected a multiple of patch_size {model_input.patch_size}, "
@@ -142,6 +143,12 @@ def _task(name: str, target: spec.Target) -> Task:
         raise SpecError(f"dataset.targets.{name}.{error}") from None
 
 
+def _check_encoder(experiment: spec.Experiment) -> None:
+    from mmae_jax.models.encoder import encoder_class
+
+    encoder_class(experiment)
+
+
 def _check_loss(loss: str) -> None:
     from mmae_jax.losses import LOSSES
 
@@ -150,9 +157,8 @@ def _check_loss(loss: str) -> None:
 
 
 def _check_phase(name: str, phase: spec.Phase, experiment: spec.Experiment) -> None:
-    for field in ("epochs", "batch_size"):
-        if getattr(phase, field) < 1:
-            raise SpecError(f"{name}.{field}: expected a positive number, found {getattr(phase, field)}")
+    if not phase.train_splits:
+        raise SpecError(f"{name}.train_splits: expected at least one split, found none")
     if name != "pretrain" and not experiment.targets:
         raise SpecError(f"targets: expected at least one for phase {name}, found none")
     if phase.monitor is None:

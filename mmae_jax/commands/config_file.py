@@ -31,12 +31,12 @@ def load_fields(source: str, overrides: Sequence[Override] = ()) -> dict[str, An
       overrides: fields that are set otherwise.
 
     Raises:
-      UsageError: there is no such file, argument or field, or a value is of another type.
+      UsageError: there is no such file, argument or field, it is no Python, or a value is of another type.
     """
     file, _, argument = source.partition(":")
     if not Path(file).is_file():
         raise UsageError(f"--config: expected a config file, found none at {file!r}")
-    get_config = runpy.run_path(file).get("get_config")
+    get_config = _run(file).get("get_config")
     if get_config is None:
         raise UsageError(f"--config: expected a function get_config in {file}, found none")
     try:
@@ -44,3 +44,11 @@ def load_fields(source: str, overrides: Sequence[Override] = ()) -> dict[str, An
     except ValueError as error:
         raise UsageError(str(error)) from error
     return overridden(config, overrides)
+
+
+def _run(file: str) -> dict[str, Any]:
+    """Returns what a Python file defines; what is wrong in it is the user's to mend, line by line."""
+    try:
+        return runpy.run_path(file)
+    except SyntaxError as error:
+        raise UsageError(f"--config: expected Python, found {file}, line {error.lineno}: {error.msg}") from error

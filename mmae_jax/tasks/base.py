@@ -29,6 +29,10 @@ class Task(abc.ABC):
     """Whether a target may have one value for a tile (then it has no `size`)."""
     per_pixel: ClassVar[bool] = False
     """Whether a target may have one value for each pixel (then it has a `size`)."""
+    numeric: ClassVar[bool] = False
+    """Whether a target is a number (then it has no `classes`)."""
+    stored_dtype: ClassVar[str] = "int32"
+    """Numpy dtype name of the record field of a target that has one value for a tile."""
 
     adds_up: ClassVar[bool] = False
     """Whether a summary of many samples is a sum, as large as that of one."""
@@ -45,6 +49,9 @@ class Task(abc.ABC):
             raise SpecError(f"{field}.size: expected the pixels per side of a {target.kind} target, found None")
         if target.size is not None and not self.per_pixel:
             raise SpecError(f"{field}.size: expected None of a {target.kind} target, found {target.size}")
+        if self.numeric != (not target.classes):
+            wanted = "none of numbers" if self.numeric else f"the names of a {target.kind} target's classes"
+            raise SpecError(f"{field}.classes: expected {wanted}, found {target.classes}")
         if target.pixel_values is not None:
             self.check_pixel_values(field, target, dataset)
 

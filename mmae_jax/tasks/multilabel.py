@@ -26,6 +26,7 @@ class Multilabel(Task):
 
     metrics = ("average_f1", "average_ap", "weighted_f1", "weighted_ap")
     per_tile = True
+    stored_dtype = "float32"
 
     def check_pixel_values(self, field: str, target: Target, dataset: Dataset) -> None:
         """Expects one value for each class, and the field of a raster."""

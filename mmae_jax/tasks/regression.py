@@ -64,6 +64,8 @@ class Regression(Task):
     monitors = ("r2",)
     per_tile = True
     per_pixel = True
+    numeric = True
+    stored_dtype = "float32"
 
     def outputs(self, target: Target) -> int:
         """Returns 1."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
-import numpy as np
 from immutabledict import immutabledict
 
 from data_prep.datasets.folder.patterns import PatternError, pattern_fields
+from mmae_jax.checks import check_dtype
 from mmae_jax.config import from_plain, to_plain
 from mmae_jax.spec import Dataset, Modality, SpecError, Target
+from mmae_jax.tasks import TASKS
 
+NAME = r"[A-Za-z]\w*"
+"""Names of datasets that TFDS takes."""
 RESERVED = ("name", "crs", "transform", "ref_date")
 
 
@@ -135,6 +139,8 @@ class Folder:
 
 def check(folder: Folder) -> None:
     """Raises a `SpecError` at the first field that cannot be right; the message begins with its name."""
+    if not isinstance(folder.name, str) or not re.fullmatch(NAME, folder.name):
+        raise SpecError(f"name: expected a letter, then letters, digits and underscores, found {folder.name!r}")
     _expect("modalities", folder.modalities, Mapping, Files)
     _expect("targets", folder.targets, Mapping, (Raster, Column))
     if not isinstance(folder.splits, (Table, Fractions, InNames)):
@@ -195,7 +201,7 @@ def _fields(field: str, pattern: str, date_format: str) -> set[str]:
 
 
 def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
-    _check_dtype(field, sensor.dtype)
+    check_dtype(field, sensor.dtype)
     if not sensor.bands or len(set(sensor.bands)) != len(sensor.bands):
         raise SpecError(f"{field}.bands: expected one name or more, each once, found {sensor.bands!r}")
     covered = sensor.size * sensor.ground_sample_distance
@@ -210,24 +216,15 @@ def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
         )
 
 
-def _check_dtype(field: str, dtype: str, largest: int = 8) -> None:
-    """Raises a `SpecError` unless it is the name of a dtype of numbers of at most `largest` bytes."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = np.dtype(object)
-    if found.kind not in "fiu" or found.itemsize > largest:
-        at_most = f" of at most {8 * largest} bits" if largest < 8 else ""
-        raise SpecError(f"{field}.dtype: expected the name of a numeric dtype{at_most}, found {dtype!r}")
-
-
 def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
     target = source.target
-    kinds = ("segment", "regression") if isinstance(source, Raster) else ("classif", "multilabel", "regression")
+    of_pixels = isinstance(source, Raster)
+    kinds = [kind for kind, task in TASKS.items() if (task.per_pixel if of_pixels else task.per_tile)]
     if target.kind not in kinds:
         raise SpecError(f"{field}.target.kind: expected {', '.join(kinds[:-1])} or {kinds[-1]}, found {target.kind!r}")
-    if (target.kind == "regression") != (not target.classes):
-        wanted = "none of a regression target" if target.classes else f"the names of a {target.kind} target's classes"
+    if TASKS[target.kind].numeric != (not target.classes):
+        kind = target.kind
+        wanted = f"none of a {kind} target" if target.classes else f"the names of a {kind} target's classes"
         raise SpecError(f"{field}.target.classes: expected {wanted}, found {target.classes!r}")
     if target.field in (*RESERVED, *folder.modalities):
         raise SpecError(
@@ -237,6 +234,6 @@ def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
         _fields(f"{field}.pattern", source.pattern, "%Y")
         if target.size is None:
             raise SpecError(f"{field}.target.size: expected the pixels per side, found None")
-        _check_dtype(f"{field}.target", target.dtype, largest=4)  # what JAX computes with
+        check_dtype(f"{field}.target", target.dtype, largest=4)  # what JAX computes with
     elif target.size is not None:
         raise SpecError(f"{field}.target.size: expected None of a target with one value per tile, found {target.size}")

@@ -15,6 +15,7 @@ from data_prep.readers.geopackage import read_rows as read_attributes
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.splits import read_rows
 from data_prep.shards.records import Field
+from mmae_jax import tasks
 from mmae_jax.spec import Target
 
 Label = tuple[float, ...] | float | int
@@ -27,9 +28,8 @@ def target_field(target: Target) -> Field:
     """Returns shape and dtype of the record field of a target."""
     if target.size is not None:
         return (target.size, target.size), target.dtype
-    if target.kind == "multilabel":
-        return (target.num_classes,), "float32"
-    return (), "float32" if target.kind == "regression" else "int32"
+    task = tasks.of(target)
+    return task.shape(target), task.stored_dtype
 
 
 def table_rows(path: Path, *columns: str) -> list[Mapping[str, str]]:
@@ -63,7 +63,7 @@ def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
       DataPrepError: the table cannot be read, names a tile twice, or holds what is no label; names file and tile.
     """
     target, path = source.target, raw_dir / source.table
-    columns = target.classes if target.kind == "multilabel" else (target.field,)
+    columns = target.classes if tasks.of(target).shape(target) else (target.field,)
     labels: dict[str, Label] = {}
     for row in table_rows(path, "tile", *columns):
         tile = row["tile"]
@@ -74,13 +74,13 @@ def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
 
 
 def _label(target: Target, row: Mapping[str, str], where: str) -> Label:
-    if target.kind == "multilabel":
+    if tasks.of(target).shape(target):
         proportions = tuple(_number(row[name], f"{where}: {name}") for name in target.classes)
         if not all(0 <= value <= 1 for value in proportions):
             raise DataPrepError(f"{where}: expected numbers from 0 to 1, found {proportions}")
         return proportions
     text = row[target.field]
-    if target.kind == "regression":
+    if tasks.of(target).numeric:
         return _number(text or "nan", f"{where}: {target.field}")
     if text in target.classes:
         return target.classes.index(text)
@@ -107,7 +107,7 @@ def read_raster_target(path: Path, target: Target) -> np.ndarray:
         expect(path, "size", (target.size, target.size), file.shape)
         expect(path, "dtype", target.dtype, file.dtypes[0])
         values: np.ndarray = file.read(1)
-        if target.kind == "regression":
+        if tasks.of(target).numeric:
             return _without_nodata(path, file, target, values)
     unknown = set(np.unique(values).tolist()) - {*range(target.num_classes), target.missing_value, *target.ignored}
     if unknown:

@@ -20,7 +20,7 @@ from mmae_jax.train import loop
 from mmae_jax.train.state import Program, TrainState, abstract_state
 from mmae_jax.train.step import evaluate_step, train_step, update_ema
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "common"))
 ARGUMENTS = {"flair2": ("native",), "s2_naip_urban": ("landsat",)}
 VARIANTS = [(name, argument) for name in NAMES for argument in (None, *ARGUMENTS.get(name, ()))]
@@ -107,7 +107,7 @@ CONTRADICTIONS = [
     ("targets", ["cover"], r"targets: no target 'cover' in treesatai_ts"),
     ("targets", [], r"targets: expected at least one for phase probe, found none"),
     ("phases", ["pretrain", "fientune"], r"phases: expected some of pretrain, probe, finetune, found 'fientune'"),
-    ("phases", ["finetune", "pretrain"], r"phases: expected the order pretrain, probe, finetune, found finetune, pre"),
+    ("phases", ["finetune", "pretrain"], r"phases: expected one or more of pretrain, probe, finetune, each once, in this order, found fin"),
     ("finetune.monitor", f"{TARGET}/miou", rf"finetune\.monitor: expected one of {TARGET}/average_f1"),
     ("finetune.monitor", "weighted_f1", r"finetune\.monitor: expected one of .* found 'weighted_f1'"),
     ("probe.epochs", 0, r"probe\.epochs: expected a positive number, found 0"),
