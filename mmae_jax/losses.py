@@ -82,14 +82,14 @@ def reconstruction_errors(
     weight: jax.Array,
     experiment: Experiment,
 ) -> dict[str, Total]:
-    """Sums the error over the masked pixels of each modality.
+    """Sums the error over the masked pixels of each input.
 
     Args:
-      patches: reconstructions, modality → `[B, D, L, P², C]`.
+      patches: reconstructions, input → `[B, D, L, P², C]`.
       samples: model inputs.
-      masked: modality → bool `[B, G·D, L]`.
+      masked: input → bool `[B, G·D, L]`.
       weight: `[B]`, 0 for samples that do not count.
-      experiment: the loss and the modalities.
+      experiment: the loss and the inputs.
     """
     errors, loss = {}, LOSSES[experiment.loss]
     for name, model_input in experiment.inputs.items():
@@ -110,7 +110,7 @@ def _valid_patches(samples: Samples, name: str, model_input: Input) -> jax.Array
 
 
 def reconstruction_loss(errors: dict[str, Total], experiment: Experiment) -> jax.Array:
-    """Averages the modalities, weighted by `num_dates · grid²`; one with nothing masked contributes nothing."""
+    """Averages the inputs, weighted by `num_dates · grid²`; one with nothing masked contributes nothing."""
     weights = jnp.stack(
         [
             jnp.where(errors[name].count > 0, float(model_input.num_dates * model_input.grid**2), 0.0)

@@ -11,11 +11,11 @@ class Batch(TypedDict):
     Axes: B samples, D date bins, C bands in the order of `spec.Input.band_names`, h × w native pixels of the crop.
 
     Attributes:
-      inputs: modality → `[B, D, C, h, w]`, native dtype (no cast, logarithm or scaling yet).
-      base: modality → float32 `[B]`, for those whose contract has a `quantum`: values are `base + quantum · inputs`.
-      valid: modality → bool `[B, D, h, w]`, or `[B, D, 1, 1]` where the contract says that single pixels are never
+      inputs: input → `[B, D, C, h, w]`, native dtype (no cast, logarithm or scaling yet).
+      base: input → float32 `[B]`, for those whose contract has a `quantum`: values are `base + quantum · inputs`.
+      valid: input → bool `[B, D, h, w]`, or `[B, D, 1, 1]` where the contract says that single pixels are never
         missing (`spec.Modality.pixels_can_be_missing`). A missing modality or date is False everywhere.
-      dates: modality → int16 `[B, D, 3]`, `[year, day_of_year, hour]`; the reference date where the date is missing.
+      dates: input → int16 `[B, D, 3]`, `[year, day_of_year, hour]`; the reference date where the date is missing.
       ref_date: reference date of each sample, int16 `[B, 3]`.
       targets: target → int32 `[B, classes]` (multilabel), `[B]` (classif), or stored dtype `[B, h, w]` (segment).
       weight: float32 `[B]`; 1 for a sample, 0 for the padding that completes an evaluation batch.

@@ -1,7 +1,7 @@
 """The seam between an encoder and everything that uses one: heads, evaluation, embedding, prediction.
 
 Another foundation model enters with a file of its own and a line in `ENCODERS`; an experiment chooses it by name
-(`model.encoder`). Heads are put beside it (`models/model.py`), so an encoder knows no targets.
+(`model.encoder`). Heads are put beside it (`mmae_jax/models/model.py`), so an encoder knows no targets.
 """
 
 from __future__ import annotations

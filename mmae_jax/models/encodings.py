@@ -33,11 +33,11 @@ def sincos_grid(line: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def position_encoding(side: int, grid: int, width: int) -> np.ndarray:
-    """Returns the position encoding of a modality.
+    """Returns the position encoding of an input.
 
     Args:
       side: side of the common position grid (`grid_pos_enc`), at least `grid`.
-      grid: patches per side of the modality.
+      grid: patches per side of the input.
       width: width of a token.
 
     Returns:
@@ -52,7 +52,7 @@ def position_encoding(side: int, grid: int, width: int) -> np.ndarray:
 
 
 def common_grid(grids: list[int]) -> int:
-    """Returns the default side of the position grid: the least common multiple of the modalities' grids."""
+    """Returns the default side of the position grid: the least common multiple of the inputs' grids."""
     return math.lcm(*grids)
 
 

@@ -13,13 +13,13 @@ from mmae_jax.spec import Experiment, Input
 
 @dataclasses.dataclass(frozen=True)
 class Fusion:
-    """How the tokens of the modalities are arranged.
+    """How the tokens of the inputs are arranged.
 
     Attributes:
-      inputs: the modalities.
-      sequences: sequence name → the modalities whose tokens it concatenates, in order.
+      inputs: the inputs.
+      sequences: sequence name → the inputs whose tokens it concatenates, in order.
       weights: sequence name → name of the encoder and decoder it runs through.
-      dates_apart: whether every date (and band group) of a modality is a sequence of its own, folded into the batch.
+      dates_apart: whether every date (and band group) of an input is a sequence of its own, folded into the batch.
     """
 
     inputs: immutabledict[str, Input]
@@ -48,7 +48,7 @@ class Fusion:
         return tuple(dict.fromkeys(self.weights.values()))
 
     def join(self, tokens: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """Arranges arrays `[B, G·D, L, ...]` by modality into sequences.
+        """Arranges arrays `[B, G·D, L, ...]` by input into sequences.
 
         Returns:
           `[B, ΣG·D·L, ...]` by sequence; `[B·G·D, L, ...]` where dates are apart.
@@ -80,6 +80,6 @@ class Fusion:
 
 
 def token_validity(dates_valid: jax.Array, model_input: Input) -> jax.Array:
-    """Spreads bool `[B, D]` (is this date there?) over the tokens of a modality: `[B, G·D, L]`."""
+    """Spreads bool `[B, D]` (is this date there?) over the tokens of an input: `[B, G·D, L]`."""
     spread = jnp.tile(dates_valid, (1, len(model_input.bands)))
     return jnp.broadcast_to(spread[..., None], (*spread.shape, model_input.grid**2))

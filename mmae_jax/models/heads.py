@@ -62,7 +62,7 @@ def pixel_logits(head: Head, tokens: jax.Array, valid: jax.Array, outputs: int) 
 
     Args:
       head: maps to `patch² · outputs`, ordered `(row in patch, column in patch, output)`.
-      tokens: `[B, D, L, E]`, all dates of all modalities on one grid.
+      tokens: `[B, D, L, E]`, all dates of all inputs on one grid.
       valid: bool `[B, D]`.
       outputs: numbers predicted for a pixel.
 

@@ -67,14 +67,14 @@ def masked_count(mask: Mask, tokens: int, dates: int, *, structured: bool) -> in
 def draw_masks(key: jax.Array, fusion: Fusion, mask: Mask, available: dict[str, jax.Array]) -> dict[str, SequenceMask]:
     """Draws the masks of a batch, each device those of its samples.
 
-    Draws depend on the key, the modality's name and the position in the batch only, so a modality that is missing, or
+    Draws depend on the key, the input's name and the position in the batch only, so an input that is missing, or
     other hosts and devices, change nothing for the rest.
 
     Args:
       key: random key of the step.
       fusion: arrangement of the tokens.
       mask: ratio and probabilities of the structures.
-      available: modality → bool `[B, G·D, L]`, tokens that are there.
+      available: input → bool `[B, G·D, L]`, tokens that are there.
 
     Returns:
       The mask of every sequence.
@@ -157,7 +157,7 @@ def _draw_structure(
 
 
 def _input_structure(keys: jax.Array, model_input: Input, mask: Mask, several: jax.Array) -> jax.Array:
-    """Draws the union of dropped modality, band groups, dates and positions: bool `[B, G·D, L]`."""
+    """Draws the union of dropped input, band groups, dates and positions: bool `[B, G·D, L]`."""
     batch, groups, dates, length = several.shape[0], len(model_input.bands), model_input.num_dates, model_input.grid**2
     always = jnp.ones((1, 1, 1, 1), bool)
     structures = [

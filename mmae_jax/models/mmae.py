@@ -74,7 +74,7 @@ class MMAE(nnx.Module):
         return self.experiment.model.architecture.embed_dim
 
     def available(self, samples: Samples) -> Arrays:
-        """Returns which tokens are there: modality → bool `[B, G·D, L]`, in the order of the experiment's inputs."""
+        """Returns which tokens are there: input → bool `[B, G·D, L]`, in the order of the experiment's inputs."""
         # Not in the order of `samples`: jit hands dicts over sorted by name, and `_flat` must agree with `features`.
         valid = samples.dates_valid
         return {name: token_validity(valid[name], model_input) for name, model_input in self.experiment.inputs.items()}
@@ -111,7 +111,7 @@ class MMAE(nnx.Module):
           masks: the mask of every sequence.
 
         Returns:
-          modality → float32 patches `[B, D, L, P², C]`, in the units of the reconstruction target.
+          input → float32 patches `[B, D, L, P², C]`, in the units of the reconstruction target.
         """
         tokens, available = self.embed(samples), self.fusion.join(self.available(samples))
         with jax.named_scope("mask"):
@@ -137,12 +137,12 @@ class MMAE(nnx.Module):
             }
 
     def features(self, samples: Samples) -> Arrays:
-        """Returns the encoded tokens of all dates by modality, `[B, G·D, L, E]`, nothing masked."""
+        """Returns the encoded tokens of all dates by input, `[B, G·D, L, E]`, nothing masked."""
         valid = self.fusion.join(self.available(samples))
         return self.fusion.split(self.encode(self.embed(samples), valid))
 
     def _encoded(self, tokens: Arrays, samples: Samples) -> Arrays:
-        """Adds position and date encodings to `[B, G·D, L, E]` by modality, and arranges the sequences."""
+        """Adds position and date encodings to `[B, G·D, L, E]` by input, and arranges the sequences."""
         model, inputs = self.experiment.model, self.experiment.inputs
         side = model.grid_pos_enc or common_grid([model_input.grid for model_input in inputs.values()])
         encoded = {}
@@ -156,7 +156,7 @@ class MMAE(nnx.Module):
         return self.fusion.join(encoded)
 
     def _mask_tokens(self, samples: Samples) -> Arrays:
-        """Returns each modality's and band group's mask token at all its positions, by sequence `[B, N, E]`."""
+        """Returns each input's and band group's mask token at all its positions, by sequence `[B, N, E]`."""
         batch = samples.ref_date.shape[0]
         tokens = {}
         for name, model_input in self.experiment.inputs.items():

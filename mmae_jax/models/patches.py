@@ -48,7 +48,7 @@ class BandGroupEmbedding(nnx.Module):
 
 
 class PatchEmbedding(nnx.Module):
-    """Embeds the patches of all band groups of a modality."""
+    """Embeds the patches of all band groups of an input."""
 
     def __init__(self, model_input: Input, width: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.lengths = model_input.group_lengths

@@ -21,9 +21,9 @@ class Samples:
     """Model inputs of a batch.
 
     Attributes:
-      pixels: modality → float32 `[B, D, C, H, W]` at `image_size`.
-      pixels_valid: modality → bool `[B, D, H, W]` or `[B, D, 1, 1]`; False where a pixel was not observed.
-      dates: modality → int `[B, D, 3]`.
+      pixels: input → float32 `[B, D, C, H, W]` at `image_size`.
+      pixels_valid: input → bool `[B, D, H, W]` or `[B, D, 1, 1]`; False where a pixel was not observed.
+      dates: input → int `[B, D, 3]`.
       ref_date: reference date of each sample, int `[B, 3]`.
     """
 
@@ -34,7 +34,7 @@ class Samples:
 
     @property
     def dates_valid(self) -> dict[str, jax.Array]:
-        """Modality → bool `[B, D]`: is anything of this date there?"""
+        """Input → bool `[B, D]`: is anything of this date there?"""
         return {name: valid.any(axis=(-2, -1)) for name, valid in self.pixels_valid.items()}
 
 

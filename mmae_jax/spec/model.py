@@ -129,7 +129,7 @@ class Model:
         (`dots`) or all of a block (`full`).
       attention: how attention is computed: with scores in memory (`xla`), or by a fused kernel for NVIDIA GPUs
         (`cudnn`) or TPUs (`pallas`); `auto` takes the fused one wherever there is one.
-      encoder: name of an encoder, see `models/encoder.py`.
+      encoder: name of an encoder, see `mmae_jax/models/encoder.py`.
     """
 
     architecture: Architecture

@@ -18,7 +18,7 @@ FOLDER = "diverged"
 
 
 class DivergedError(Ending):
-    """The loss is not finite; the message names phase, step, modality or target, and what is saved where."""
+    """The loss is not finite; the message names phase, step, input or target, and what is saved where."""
 
 
 def not_finite(scalars: Mapping[str, float]) -> str:

@@ -26,7 +26,7 @@ class Evaluation:
 
     Attributes:
       loss: the phase's objective over the whole split.
-      errors: modality (in pretraining) or target → mean error.
+      errors: input (in pretraining) or target → mean error.
       scores: target → scores; empty in pretraining.
     """
 
@@ -35,7 +35,7 @@ class Evaluation:
     scores: dict[str, Scores]
 
     def scalars(self) -> dict[str, float]:
-        """Returns all numbers by name: `loss`, `loss/<modality or target>`, `<target>/<metric>`."""
+        """Returns all numbers by name: `loss`, `loss/<input or target>`, `<target>/<metric>`."""
         scalars = {"loss": self.loss} | {f"loss/{name}": error for name, error in self.errors.items()}
         for target, scores in self.scores.items():
             scalars |= {f"{target}/{metric}": value for metric, value in scores.overall.items()}

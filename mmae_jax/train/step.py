@@ -58,7 +58,7 @@ def reconstruct(model: Model, samples: Samples, key: jax.Array) -> tuple[dict[st
 
 
 def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dict[str, Total], dict[str, jax.Array]]:
-    """Returns the error by modality (pretrain) or target, and the logits by target."""
+    """Returns the error by input (pretrain) or target, and the logits by target."""
     experiment = model.experiment
     with jax.named_scope("resize"):
         samples = samples_from_batch(batch, experiment)
@@ -73,7 +73,7 @@ def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dic
 
 
 def _padding(samples: Samples, experiment: Experiment) -> jax.Array:
-    """Returns the share of a batch's tokens that stand for a date or modality that is not there."""
+    """Returns the share of a batch's tokens that stand for a date or input that is not there."""
     valid = samples.dates_valid
     tokens = {name: model_input.num_tokens / model_input.num_dates for name, model_input in experiment.inputs.items()}
     absent = [(~valid[name]).sum() * per_date for name, per_date in tokens.items()]
@@ -81,7 +81,7 @@ def _padding(samples: Samples, experiment: Experiment) -> jax.Array:
 
 
 def total_loss(errors: dict[str, Total], program: Program) -> jax.Array:
-    """Returns the loss of a phase from its errors by modality or target."""
+    """Returns the loss of a phase from its errors by input or target."""
     if program.phase == "pretrain":
         return losses.reconstruction_loss(errors, program.experiment)
     return losses.prediction_loss(errors)
@@ -97,7 +97,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
       batch: global batch in native dtypes.
 
     Returns:
-      The next state, and scalars: `loss`, `loss/<modality or target>`, `gradient_norm`, `learning_rate`, `padding_%`.
+      The next state, and scalars: `loss`, `loss/<input or target>`, `gradient_norm`, `learning_rate`, `padding_%`.
     """
     experiment, phase = program.experiment, program.phase
     graph, _ = abstract_model(experiment)
@@ -145,7 +145,7 @@ def evaluate_step(
       index: number of the batch; masks depend on it.
 
     Returns:
-      Errors by modality (pretrain) or target, and what the scores of each target need.
+      Errors by input (pretrain) or target, and what the scores of each target need.
     """
     experiment, phase = program.experiment, program.phase
     params = averaged_params(state, experiment, phase) if phase == "finetune" else state.params
@@ -176,7 +176,7 @@ def embed_step(program: Program, state: TrainState, batch: Batch) -> jax.Array:
 
 
 class Images(NamedTuple):
-    """What a model makes of one modality, for figures.
+    """What a model makes of one input, for figures.
 
     Attributes:
       pixels: float32 `[B, D, C, H, W]`, what it would see unmasked.
@@ -193,7 +193,7 @@ class Images(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames="program")
 def reconstruct_step(program: Program, state: TrainState, batch: Batch) -> tuple[Samples, dict[str, Images]]:
-    """Reconstructs one batch, for figures: samples, and images by modality."""
+    """Reconstructs one batch, for figures: samples, and images by input."""
     experiment = program.experiment
     model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)

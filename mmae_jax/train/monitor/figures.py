@@ -24,7 +24,7 @@ def write_reconstructions(
     log: RunLog,
     folder: epath.Path,
 ) -> None:
-    """Draws what the model makes of the first sample of `split`, one figure a modality."""
+    """Draws what the model makes of the first sample of `split`, one figure an input."""
     experiment = program.experiment
     batch_size = experiment.phase(program.phase).batch_size
     rows = parallel.process_rows(batch_size, mesh)
