@@ -15,6 +15,7 @@ from data_prep.statistics import band_groups
 from data_prep.statistics import command as statistics_command
 from mmae_jax.commands.errors import exit_code
 from mmae_jax.commands.parser import Parser
+from mmae_jax.exit_codes import USAGE
 
 COMMANDS = {
     "folder": (folder_command, "prepare your own rasters, described by a Python file"),
@@ -30,9 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code, one of `mmae_jax.exit_codes`."""
     given = sys.argv[1:] if arguments is None else arguments
 
-    def run() -> None:
-        options = _parser(given).parse_args(given)
+    def run() -> int | None:
+        parser = _parser(given)
+        if not given:
+            print(parser.format_help(), file=sys.stderr)
+            return USAGE
+        options = parser.parse_args(given)
         options.run(options)
+        return None
 
     return exit_code(run)
 
@@ -42,7 +48,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = Parser(prog="python -m data_prep", description=__doc__, epilog=None)
     commands = parser.add_subparsers(required=True, metavar="command")
     for name in registry.DATASETS:
-        prepare_parser = commands.add_parser(name, help=f"prepare {name}", epilog=None)
+        prepare_parser = commands.add_parser(name, help=f"prepare raw data of {name} as shards", epilog=None)
         if name in arguments:
             _add_prepare(prepare_parser, name)
     check = commands.add_parser("verify", help="check shards against their manifest", epilog=None)

@@ -13,6 +13,8 @@ def path(text: str) -> Path:
 
     A local path may start with `~`, which the shell does not resolve after `=`.
     """
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, found nothing")
     return epath.Path(text) if "://" in text else Path(text).expanduser()
 
 

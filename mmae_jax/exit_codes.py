@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from mmae_jax.spec import SpecError
 
 DONE = 0
@@ -22,6 +25,12 @@ EXIT_CODES = {
 
 class UsageError(SpecError):
     """A mistake on the command line; the message names the flag."""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Returns the end of a message about an unknown name: which of those known was probably meant, if any."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 class Ending(Exception):  # noqa: N818 (some ends are as they should be)

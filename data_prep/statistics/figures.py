@@ -72,7 +72,7 @@ def _histogram(axes: Axes, name: str, band: Plain, low: float, high: float) -> N
     plain(axes, grid="y")
     axes.set_title(name, fontsize=10, fontweight="bold")
     axes.set_xlim(low, high)
-    axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5), useMathText=True)
+    axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
     part = band["histogram"]
     if not part["counts"]:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", color=GREY)

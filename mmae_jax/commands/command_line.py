@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import faulthandler
 import gc
 import importlib
@@ -12,7 +11,7 @@ from typing import NoReturn
 
 from mmae_jax.commands.errors import exit_code
 from mmae_jax.commands.parser import FIELDS, Parser, parse
-from mmae_jax.exit_codes import DONE, EXIT_CODES, USAGE, UsageError
+from mmae_jax.exit_codes import DONE, EXIT_CODES, USAGE, UsageError, meant
 
 COMMANDS = {
     "train": "train an experiment: pretraining, probing, finetuning",
@@ -47,9 +46,9 @@ def _run(arguments: Sequence[str]) -> int | None:
         return DONE if arguments else USAGE
     name, *others = arguments
     if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"{PROGRAM} {name}: no such command; expected one of {', '.join(COMMANDS)}{meant}")
+        raise UsageError(
+            f"{PROGRAM} {name}: no such command; expected one of {', '.join(COMMANDS)}{meant(name, COMMANDS)}"
+        )
     module = importlib.import_module(f"mmae_jax.commands.{name}")
     parser = Parser(prog=f"{PROGRAM} {name}", description=module.__doc__)
     module.add_arguments(parser)

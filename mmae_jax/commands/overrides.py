@@ -17,7 +17,7 @@ from immutabledict import immutabledict
 
 from mmae_jax import spec
 from mmae_jax.config import from_plain, to_plain
-from mmae_jax.exit_codes import UsageError
+from mmae_jax.exit_codes import UsageError, meant
 from mmae_jax.spec import SpecError
 
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -78,7 +78,7 @@ def _below(kind: Any, at: Any, part: str, name: str) -> Any:
     else:
         raise UsageError(f"{name}.{part}: no such field; expected nothing below {name}")
     if part not in known:
-        raise UsageError(f"{name}.{part}: no such field; expected one of {', '.join(known)}")
+        raise UsageError(f"{name}.{part}: no such field; expected one of {', '.join(known)}{meant(part, known)}")
     return known[part]
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mmae_jax.commands.overrides import Override
-from mmae_jax.exit_codes import UsageError
+from mmae_jax.exit_codes import UsageError, meant
 
 FIELDS = (
     "`python -m mmae_jax config FILE` prints every field of an experiment with its value, meaning, unit and default; "
@@ -46,8 +45,7 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, name: str) -> str:
         known = re.findall(r"--\w+", self.format_help())
-        close = difflib.get_close_matches(name, known, n=1)
-        return f"; did you mean {close[0]}?" if close else ""
+        return meant(name, known)
 
 
 def add_config(parser: argparse.ArgumentParser, **options: Any) -> None:

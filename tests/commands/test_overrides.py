@@ -9,7 +9,9 @@ import pytest
 from mmae_jax import config, fields, spec
 from mmae_jax.commands.command_line import main
 from mmae_jax.commands.config_file import load_fields
+from mmae_jax.commands.overrides import Override
 from mmae_jax.commands.parser import split_overrides
+from mmae_jax.exit_codes import UsageError
 
 ROOT = Path(__file__).parents[2]
 CONFIG = f"{ROOT / 'configs' / 'flair_hub.py'}:runlocal"
@@ -140,3 +142,8 @@ def test_one_file_is_printed(capsys):
     assert main(["config"]) == 2
     assert main(["config", CONFIG, f"--config={CONFIG}"]) == 2
     assert capsys.readouterr().err == 2 * "error: expected one config file: python -m mmae_jax config FILE\n"
+
+
+def test_the_field_that_was_probably_meant_is_named():
+    with pytest.raises(UsageError, match=r"weight_dacay: no such field; .*; did you mean weight_decay\?"):
+        load_fields(CONFIG, [Override("pretrain.weight_dacay", "1")])

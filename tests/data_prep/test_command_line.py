@@ -15,7 +15,8 @@ from tests.places import ROOT
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "required: command"),
+        ([], "usage: python -m data_prep [-h] command ..."),
+        (["treesatai_ts", "--raw_dir=", "--out_dir=x"], "argument --raw_dir: expected a path, found nothing"),
         (["treesat"], "invalid choice: 'treesat'"),
         (["treesatai_ts", "--out_dir=x"], "required: --raw_dir"),
         (["treesatai_ts", "--raw=x", "--out_dir=x"], "required: --raw_dir"),

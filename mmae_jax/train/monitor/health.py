@@ -66,9 +66,8 @@ def measure(embeddings: np.ndarray) -> dict[str, float]:
 
 def warn_of_collapse(health: Mapping[str, float], where: str) -> None:
     """Warns where embeddings hardly differ between samples, or in one direction only."""
-    if health[SPREAD] < MIN_SPREAD or health[RANK] < MIN_RANK:
-        logging.warning(
-            "%s: representations collapse: %s=%.4g (expected at least %g) %s=%.4g (expected at least %g); "
-            "a lower base_lr often helps",
-            *(where, SPREAD, health[SPREAD], MIN_SPREAD, RANK, health[RANK], MIN_RANK),
-        )
+    least = {SPREAD: MIN_SPREAD, RANK: MIN_RANK}
+    low = [name for name in least if health[name] < least[name]]
+    if low:
+        text = ", ".join(f"{name}={health[name]:.4g} (expected at least {least[name]:g})" for name in low)
+        logging.warning("%s: representations collapse: %s; a lower base_lr often helps", where, text)
