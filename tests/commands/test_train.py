@@ -28,7 +28,10 @@ def refuse(tmp_path, synthetic_shards):
         ("--config.model.fusion=all", "model.fusion: expected one of shared, monotemp, mod, group, found 'all'"),
         ("--config.mask.ratio=1.0", "mask.ratio: expected a number in [0, 1), found 1.0"),
         ("--config.finetune.monitor=trees/f1", "finetune.monitor: expected one of treesat_mlc_thresh/average_f1"),
-        ("--config.phases=('probe', 'pretrain')", "phases: expected the order pretrain, probe, finetune"),
+        (
+            "--config.phases=('probe', 'pretrain')",
+            "phases: expected one or more of pretrain, probe, finetune, each once",
+        ),
         ("--config.inputs.s2.image_size=7", "inputs.s2.image_size: expected a multiple of patch_size 2, found 7"),
         ("--config.mesh.fsdp=3", "mesh: expected sizes whose product is 1 devices"),
         ("--config.data.dir=nowhere", "data.dir: nowhere is not a folder"),
