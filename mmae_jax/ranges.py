@@ -20,30 +20,26 @@ class Range(NamedTuple):
       text: what they are, for people.
       least: the smallest.
       most: the largest.
-      inner: whether `least` itself is left out.
-      below: whether `most` itself is left out.
+      without: those between that are left out, which may be the ends.
     """
 
     text: str
     least: float = -math.inf
     most: float = math.inf
-    inner: bool = False
-    below: bool = False
+    without: tuple[float, ...] = ()
 
     def holds(self, number: float) -> bool:
         """Returns whether a number is one of them."""
-        after = number > self.least if self.inner else number >= self.least
-        return math.isfinite(number) and after and (number < self.most if self.below else number <= self.most)
+        return math.isfinite(number) and self.least <= number <= self.most and number not in self.without
 
 
 ANY = Range("a finite number")
 COUNT = Range("a positive number", least=1)
-COUNT_OR_NONE = Range("0 or a positive number", least=0)
-POSITIVE = Range("a positive number", least=0, inner=True)
+POSITIVE = Range("a positive number", least=0, without=(0,))
 NOT_NEGATIVE = Range("0 or a positive number", least=0)
-SHARE = Range("a number in [0, 1)", least=0, most=1, below=True)
+SHARE = Range("a number in [0, 1)", least=0, most=1, without=(1,))
 PERCENT = Range("a number of percent, 0 or more", least=0)
-DEVICES = Range("a positive number, or -1 for what is left", least=-1)
+DEVICES = Range("a positive number, or -1 for what is left", least=-1, without=(0,))
 SEED = Range("a whole number from 0 to 4294967295", least=0, most=2**32 - 1)
 
 RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
@@ -53,7 +49,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
         spec.Modality: {
             "ground_sample_distance": POSITIVE,
             "size": COUNT,
-            "frame": COUNT_OR_NONE,
+            "frame": NOT_NEGATIVE,
             "scale": POSITIVE,
             "offset": ANY,
             "quantum": POSITIVE,
@@ -67,7 +63,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "pixel_values": ANY,
             "size": COUNT,
         },
-        spec.Data: {"workers": COUNT_OR_NONE, "prefetch": COUNT, "crop_meters": POSITIVE, "repeats": COUNT},
+        spec.Data: {"workers": NOT_NEGATIVE, "prefetch": COUNT, "crop_meters": POSITIVE, "repeats": COUNT},
         spec.Input: {
             "image_size": COUNT,
             "patch_size": COUNT,
@@ -76,7 +72,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "norm_fac": POSITIVE,
             "mask_threshold": PERCENT,
         },
-        spec.Model: {"inter_depth": COUNT_OR_NONE, "grid_pos_enc": COUNT},
+        spec.Model: {"inter_depth": NOT_NEGATIVE, "grid_pos_enc": COUNT},
         spec.Architecture: {
             "embed_dim": COUNT,
             "depth": COUNT,
@@ -113,7 +109,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "checkpoint_every_steps": COUNT,
             "checkpoint_every_minutes": POSITIVE,
             "keep_checkpoints": COUNT,
-            "images": COUNT_OR_NONE,
+            "images": NOT_NEGATIVE,
             "peak_tflops": POSITIVE,
         },
     }
@@ -137,5 +133,5 @@ def check_ranges(part: Any, path: str = "") -> None:
                 check_ranges(item, f"{where}.{key}")
         elif (allowed := RANGES[type(part)].get(name)) is not None and value is not None:
             for number in value if isinstance(value, tuple) else (value,):
-                if not allowed.holds(number) or (allowed is DEVICES and number == 0):
+                if not allowed.holds(number):
                     raise SpecError(f"{where}: expected {allowed.text}, found {value}")

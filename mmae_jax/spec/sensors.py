@@ -89,6 +89,11 @@ class Target:
         return self.size is not None
 
     @property
+    def excluded(self) -> tuple[int, ...]:
+        """The stored values that count neither in loss nor in metrics."""
+        return (self.missing_value, *self.ignored)
+
+    @property
     def num_classes(self) -> int:
         """Number of classes a head predicts."""
         return len(self.classes)

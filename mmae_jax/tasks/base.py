@@ -49,11 +49,16 @@ class Task(abc.ABC):
             raise SpecError(f"{field}.size: expected the pixels per side of a {target.kind} target, found None")
         if target.size is not None and not self.per_pixel:
             raise SpecError(f"{field}.size: expected None of a {target.kind} target, found {target.size}")
-        if self.numeric != (not target.classes):
-            wanted = "none of numbers" if self.numeric else f"the names of a {target.kind} target's classes"
-            raise SpecError(f"{field}.classes: expected {wanted}, found {target.classes}")
+        self.check_classes(field, target)
         if target.pixel_values is not None:
             self.check_pixel_values(field, target, dataset)
+
+    def check_classes(self, field: str, target: Target) -> None:
+        """Raises a `SpecError` where `classes` of the target called `field` are missing, or those of a number."""
+        if self.numeric != (not target.classes):
+            kind = target.kind
+            wanted = f"none of a {kind} target" if self.numeric else f"the names of a {kind} target's classes"
+            raise SpecError(f"{field}.classes: expected {wanted}, found {target.classes!r}")
 
     def check_pixel_values(self, field: str, target: Target, dataset: Dataset) -> None:
         """Raises a `SpecError` where `pixel_values` cannot be used."""
@@ -127,11 +132,10 @@ class Task(abc.ABC):
         That is, for kinds with classes, `classes` (name → count, in index order) and `ignored` (the stored values that
         losses and scores exclude → count).
         """
-        excluded = {target.missing_value, *target.ignored}
         left_out = {
             value: number
             for value, number in sorted(tally.items())
-            if value in excluded or not 0 <= value < target.num_classes
+            if value in target.excluded or not 0 <= value < target.num_classes
         }
         classes = {name: 0 if index in left_out else tally.get(index, 0) for index, name in enumerate(target.classes)}
         return {"classes": classes, "ignored": {str(value): number for value, number in left_out.items()}}
@@ -139,4 +143,4 @@ class Task(abc.ABC):
 
 def has_class(target: Target, targets: jax.Array) -> jax.Array:
     """Returns where class values are neither `missing_value` nor `ignored`, bool of the shape of `targets`."""
-    return ~jnp.isin(targets.astype(jnp.int32), jnp.asarray((target.missing_value, *target.ignored)))
+    return ~jnp.isin(targets.astype(jnp.int32), jnp.asarray(target.excluded))

@@ -82,7 +82,7 @@ class Regression(Task):
     def present(self, target: Target, targets: jax.Array) -> jax.Array:
         """Excludes what is not finite, missing and ignored numbers."""
         numbers = targets.astype(jnp.float32)
-        excluded = jnp.asarray((target.missing_value, *target.ignored), jnp.float32)
+        excluded = jnp.asarray(target.excluded, jnp.float32)
         return jnp.isfinite(numbers) & ~jnp.isin(numbers, excluded)
 
     def error(self, predicted: jax.Array, targets: jax.Array, counted: jax.Array, penalty: Penalty) -> jax.Array:
@@ -152,7 +152,7 @@ class Regression(Task):
         """Sums the numbers; of a tile with one number all blocks have the same."""
         numbers = np.concatenate([np.ravel(field) for field in fields if target.is_raster or field is fields[0]])
         numbers = numbers.astype(np.float64)
-        missing = ~np.isfinite(numbers) | np.isin(numbers, (target.missing_value, *target.ignored))
+        missing = ~np.isfinite(numbers) | np.isin(numbers, target.excluded)
         units = np.clip(np.floor(numbers[~missing]), -FARTHEST, FARTHEST).astype(int)
         return NumberTally(Moments.of(numbers[None], missing[None]), int(missing.sum()), Counter(units.tolist()))
 

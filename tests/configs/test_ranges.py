@@ -10,7 +10,7 @@ from configs import treesatai_ts
 from mmae_jax import spec
 from mmae_jax.checks import check_experiment
 from mmae_jax.config import experiment_from_config
-from mmae_jax.ranges import ANY, DEVICES, RANGES
+from mmae_jax.ranges import RANGES
 from mmae_jax.spec import SpecError
 
 WITHOUT = {(spec.Modality, "nodata")}
@@ -58,12 +58,7 @@ def changed(part, path, value):
 
 def outside(allowed):
     yield from (math.nan, math.inf, -math.inf)
-    if allowed is not ANY:
-        yield allowed.least if allowed.inner else allowed.least - 1
-    if math.isfinite(allowed.most):
-        yield allowed.most if allowed.below else allowed.most + 1
-    if allowed is DEVICES:
-        yield 0
+    yield from (allowed.least - 1, allowed.most + 1, *allowed.without)
 
 
 EXPERIMENT = experiment_from_config(treesatai_ts.get_config())

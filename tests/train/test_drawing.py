@@ -1,18 +1,14 @@
 import jax
-import numpy as np
 
 from mmae_jax import parallel, spec
-from mmae_jax.models.params import by_path, init_params, random_leaves
+from mmae_jax.models.params import init_params, random_leaves
 from mmae_jax.train.drawing import SHORTEST, drawing, new_params
 from tests import runs
 
 
 def test_same_numbers_as_drawn_one_by_one(tiny_experiment):
-    found = by_path(new_params(tiny_experiment, runs.one_device()))
-    expected = by_path(init_params(tiny_experiment, jax.random.key(tiny_experiment.seed)))
-    assert list(found) == list(expected)
-    different = [path for path in found if np.asarray(found[path]).tobytes() != np.asarray(expected[path]).tobytes()]
-    assert not different
+    found = new_params(tiny_experiment, runs.one_device())
+    runs.assert_same(found, init_params(tiny_experiment, jax.random.key(tiny_experiment.seed)))
 
 
 def test_parameters_drawn_alike_share_a_program(tiny_experiment):
@@ -32,6 +28,4 @@ def test_parameters_that_devices_share_are_drawn_in_their_shapes(tiny_experiment
     mesh = parallel.make_mesh(spec.Mesh(data=1, fsdp=2), jax.devices()[:2])
     shared = [alike for alike in drawing(tiny_experiment, mesh) if alike and not alike.sharding.is_fully_replicated]
     assert (16, 16) in {alike.shape[-2:] for alike in shared}
-    found, expected = (by_path(new_params(tiny_experiment, over)) for over in (mesh, runs.one_device()))
-    different = [path for path in found if np.asarray(found[path]).tobytes() != np.asarray(expected[path]).tobytes()]
-    assert not different
+    runs.assert_same(new_params(tiny_experiment, mesh), new_params(tiny_experiment, runs.one_device()))

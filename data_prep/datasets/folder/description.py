@@ -222,10 +222,7 @@ def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
     kinds = [kind for kind, task in TASKS.items() if (task.per_pixel if of_pixels else task.per_tile)]
     if target.kind not in kinds:
         raise SpecError(f"{field}.target.kind: expected {', '.join(kinds[:-1])} or {kinds[-1]}, found {target.kind!r}")
-    if TASKS[target.kind].numeric != (not target.classes):
-        kind = target.kind
-        wanted = f"none of a {kind} target" if target.classes else f"the names of a {kind} target's classes"
-        raise SpecError(f"{field}.target.classes: expected {wanted}, found {target.classes!r}")
+    TASKS[target.kind].check_classes(f"{field}.target", target)
     if target.field in (*RESERVED, *folder.modalities):
         raise SpecError(
             f"{field}.target.field: expected a name that no other part of a record has, found {target.field!r}"

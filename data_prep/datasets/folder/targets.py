@@ -84,7 +84,7 @@ def _label(target: Target, row: Mapping[str, str], where: str) -> Label:
         return _number(text or "nan", f"{where}: {target.field}")
     if text in target.classes:
         return target.classes.index(text)
-    allowed = {*range(target.num_classes), target.missing_value, *target.ignored}
+    allowed = {*range(target.num_classes), *target.excluded}
     if text.lstrip("-").isdecimal() and int(text) in allowed:
         return int(text)
     raise DataPrepError(f"{where}: {target.field}: expected a class ({', '.join(target.classes)}), found {text!r}")
@@ -109,10 +109,10 @@ def read_raster_target(path: Path, target: Target) -> np.ndarray:
         values: np.ndarray = file.read(1)
         if tasks.of(target).numeric:
             return _without_nodata(path, file, target, values)
-    unknown = set(np.unique(values).tolist()) - {*range(target.num_classes), target.missing_value, *target.ignored}
+    unknown = set(np.unique(values).tolist()) - {*range(target.num_classes), *target.excluded}
     if unknown:
         text = ", ".join(str(value) for value in sorted(unknown)[:5])
-        excluded = " or ".join(map(str, (target.missing_value, *target.ignored))) + " (missing or ignored)"
+        excluded = " or ".join(map(str, target.excluded)) + " (missing or ignored)"
         raise TileError(f"{path}: expected classes 0 to {target.num_classes - 1} or {excluded}, found {text}")
     return values
 
@@ -122,10 +122,9 @@ def _without_nodata(path: Path, file: rasterio.DatasetReader, target: Target, va
         return values
     if values.dtype.kind == "f":
         return np.where(values == values.dtype.type(file.nodata), values.dtype.type(np.nan), values)
-    excluded = (target.missing_value, *target.ignored)
-    if file.nodata not in excluded:
+    if file.nodata not in target.excluded:
+        excluded = " or ".join(map(str, target.excluded))
         raise TileError(
-            f"{path}: nodata: expected {' or '.join(map(str, excluded))} (missing_value and ignored of the target), "
-            f"found {file.nodata:g}"
+            f"{path}: nodata: expected {excluded} (missing_value and ignored of the target), found {file.nodata:g}"
         )
     return values

@@ -102,9 +102,15 @@ def raw(written, tmp_path):
 
 @pytest.fixture
 def prepare(raw, tmp_path, capsys):
-    def run(*flags, **replaced):
-        text = DESCRIPTION
-        for old, new in replaced.get("changes", ()):
+    return preparing(DESCRIPTION, raw, tmp_path, capsys)
+
+
+def preparing(description, raw, tmp_path, capsys):
+    """Returns a function that prepares `raw` as described, but for some changes: the exit code, and what is printed."""
+
+    def run(*flags, changes=()):
+        text = description
+        for old, new in changes:
             assert old in text
             text = text.replace(old, new)
         (raw / "fields.py").write_text(text)

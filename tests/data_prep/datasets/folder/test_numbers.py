@@ -16,7 +16,7 @@ from mmae_jax.contract import read_contract
 from mmae_jax.data.pipeline import train_dataset
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.conftest import records
-from tests.data_prep.datasets.folder.test_folder import write_tif
+from tests.data_prep.datasets.folder.test_folder import preparing, write_tif
 
 DESCRIPTION = """
 from data_prep.folder import Column, Files, Folder, Raster, Table
@@ -59,17 +59,7 @@ def raw(tmp_path):
 
 @pytest.fixture
 def prepare(raw, tmp_path, capsys):
-    def run(*changes):
-        text = DESCRIPTION
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        (raw / "woods.py").write_text(text)
-        code = main(["folder", f"--spec={raw / 'woods.py'}", f"--out_dir={tmp_path / 'out'}"])
-        printed = capsys.readouterr()
-        return code, printed.out + printed.err
-
-    return run
+    return preparing(DESCRIPTION, raw, tmp_path, capsys)
 
 
 def test_numbers_are_stored_verified_counted_and_trained_on(prepare, tmp_path, capsys):
@@ -116,10 +106,10 @@ def test_a_table_may_be_a_vector_file(prepare, raw, tmp_path):
         geometry_type="Polygon",
         crs="EPSG:32632",
     )
-    code, printed = prepare(('"plots.csv", Target', '"plots.gpkg", Target'), ('"tonnes"', '"weight"'))
+    code, printed = prepare(changes=[('"plots.csv", Target', '"plots.gpkg", Target'), ('"tonnes"', '"weight"')])
     assert code == 1
     assert "plots.gpkg: expected a column weight, found tile, split, tonnes" in printed
-    code, printed = prepare(("plots.csv", "plots.gpkg"))
+    code, printed = prepare(changes=[("plots.csv", "plots.gpkg")])
     assert code == 0, printed
     found = records(tmp_path / "out")
     assert found["t0"]["tonnes"] == 3
@@ -142,7 +132,7 @@ MISTAKES = [
 def test_a_mistake_is_named(prepare, raw, old, new, message):
     (raw / "words.csv").write_text("tile,tonnes\nt0,many\n")
     (raw / "twice.csv").write_text("tile,tonnes\nt0,1\nt0,2\n")
-    code, printed = prepare((old, new))
+    code, printed = prepare(changes=[(old, new)])
     assert code == 1
     assert re.search(message, printed), printed
     assert "Traceback" not in printed
