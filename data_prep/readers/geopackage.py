@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.errors import DataPrepError
+from data_prep.errors import DataPrepError, naming_errors
+from data_prep.readers.tables import check_columns
 
 Row = tuple[str | None, ...]
 
@@ -28,17 +29,11 @@ def read_rows(path: Path, columns: Sequence[str], query: str = "SELECT {columns}
         raise DataPrepError(f"{path}: needs pyogrio to be read: pip install 'mmae_jax[prep]'") from error
     if not path.exists():
         raise DataPrepError(f"{path}: not found")
-    try:
+    with naming_errors(path, DataPrepError):
         info = pyogrio.read_info(str(path))
-        for column in columns:
-            if column not in info["fields"]:
-                raise DataPrepError(f"{path}: expected a column {column}, found {', '.join(info['fields']) or 'none'}")
+        check_columns(path, columns, list(info["fields"]))
         sql = query.format(columns=", ".join(map(_quoted, columns)), layer=_quoted(info["layer_name"]))
         *_, fields = pyogrio.raw.read(str(path), sql=sql, read_geometry=False)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError, ValueError) as error:
-        if isinstance(error, DataPrepError):
-            raise
-        raise DataPrepError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     return list(zip(*fields, strict=True))
 
 

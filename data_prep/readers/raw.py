@@ -14,21 +14,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError
 
-from data_prep.errors import TileError
+from data_prep.errors import TileError, naming_errors
 from data_prep.shards.storage import is_local
-
-
-@contextlib.contextmanager
-def naming_errors(path: Path) -> Iterator[None]:
-    """Turns what rasterio, h5py and numpy raise for an absent or damaged file into a `TileError` naming `path`."""
-    try:
-        yield
-    except TileError:
-        raise
-    except (OSError, EOFError, KeyError, RuntimeError, RasterioError) as error:
-        raise TileError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
 
 
 @contextlib.contextmanager
@@ -63,18 +51,28 @@ def load_npy(path: Path) -> np.ndarray:
       TileError: the file is absent, cut short, or holds Python objects, which are not loaded.
     """
     with naming_errors(path):
-        try:
-            if is_local(path):
-                return np.lib.format.open_memmap(path, mode="r")
-            return np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
-        except ValueError as error:  # for all that numpy finds wrong with the content
-            raise TileError(f"{path}: cannot be read ({error})") from error
+        if is_local(path):
+            return np.lib.format.open_memmap(path, mode="r")
+        return np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
 
 
 def expect(path: Path, what: str, expected: object, found: object) -> None:
     """Raises a `TileError` if `found`, the property `what` of file `path`, is not `expected`."""
     if expected != found:
         raise TileError(f"{path}: {what}: expected {expected}, found {found}")
+
+
+def get_array(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
+    """Returns the array `key` of the open file `path`, unread.
+
+    Raises:
+      TileError: `key` is a group or a type.
+      KeyError: there is no such array; `open_hdf5` names the file.
+    """
+    found = file[key]
+    if not isinstance(found, h5py.Dataset):
+        raise TileError(f"{path}: {key}: expected an array, found a {type(found).__name__.lower()}")
+    return found
 
 
 def read_array(file: h5py.File, key: str, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -88,9 +86,9 @@ def read_array(file: h5py.File, key: str, path: Path, shape: tuple[int | None, .
 
     Raises:
       TileError: the shape differs or the values are not numbers.
-      KeyError: there is no such array; see `naming_errors`.
+      KeyError: there is no such array; `open_hdf5` names the file.
     """
-    array: np.ndarray = file[key][()]
+    array: np.ndarray = get_array(file, key, path)[()]
     matches = len(array.shape) == len(shape) and all(
         wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
     )

@@ -6,12 +6,11 @@ all three splits. Those of the published experiments are in the Hugging Face rep
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 
 from data_prep.errors import DataPrepError
+from data_prep.readers.tables import note, read_rows
 
 SPLITS = ("train", "val", "test")
 
@@ -74,42 +73,14 @@ class SplitFiles:
 
 
 def read_column(path: Path, column: str) -> list[str]:
-    """Returns the values of one column of a csv file with a header line, separated by `,` or `;`.
+    """Returns the values of one column of a csv file: names of tiles.
 
     Raises:
       DataPrepError: the file cannot be read, lacks the column, holds no tile, or one twice.
     """
-    values = [row[column] for row in read_rows(path, column)]
-    seen: set[str] = set()
-    for number, value in enumerate(values, 1):
-        if not value or value in seen:
-            what = "twice" if value else "without a value"
-            raise DataPrepError(f"{path}: tile {number}: {column}: expected each tile once, found {value!r} {what}")
-        seen.add(value)
-    return values
-
-
-def read_rows(path: Path, *columns: str) -> list[Mapping[str, str]]:
-    """Returns the lines of a csv file with a header line, by column name; separated by `,` or `;`.
-
-    Raises:
-      DataPrepError: the file cannot be read, lacks one of `columns`, a line has another length, or there is none.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        header, *lines = [line for line in csv.reader(text.splitlines(), delimiter=_delimiter(text)) if line] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataPrepError(f"{path}: cannot be read ({error})") from error
-    for column in columns:
-        if column not in header:
-            raise DataPrepError(f"{path}: expected a column {column}, found {', '.join(header) or 'none'}")
-    if not lines:
-        raise DataPrepError(f"{path}: expected at least one tile, found none")
-    for number, line in enumerate(lines, 1):
-        if len(line) != len(header):
-            raise DataPrepError(f"{path}: tile {number}: expected {len(header)} values, found {len(line)}")
-    return [dict(zip(header, line, strict=True)) for line in lines]
-
-
-def _delimiter(text: str) -> str:
-    return ";" if ";" in text.partition("\n")[0] else ","
+    places: dict[str, str] = {}
+    for place, row in read_rows(path, column).items():
+        if not row[column]:
+            raise DataPrepError(f"{path}: {place}: {column}: expected a tile, found nothing")
+        note(places, row[column], place, f"{path}: {column}: {row[column]}")
+    return list(places)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from data_prep.errors import DataPrepError, TileError
+from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.shards.blocks import blocks
 from data_prep.shards.manifest import crc32c
 from data_prep.shards.output import Output
@@ -158,10 +158,11 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     missing = dict.fromkeys(source.contract.modalities, 0)
     for tile in task.tiles:
         try:
-            record, dropped = source.read_tile(task.raw_dir, tile)
+            with naming_errors("the tile"):  # where its reader names no file
+                record, dropped = source.read_tile(task.raw_dir, tile)
         except TileError as error:
             if task.strict:
-                raise
+                raise TileError(f"{tile.name}: {error}") from error
             skipped.append(f"{tile.name}: {error}")
         else:
             stored = blocks(record, source.contract)

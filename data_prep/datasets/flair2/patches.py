@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data_prep.errors import DataPrepError
+from data_prep.errors import DataPrepError, naming_errors
 from data_prep.readers.splits import SPLITS
 
 T = TypeVar("T")
@@ -94,10 +94,8 @@ def _images(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        entries = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataPrepError(f"{path}: cannot be read ({error})") from error
+    with naming_errors(path, DataPrepError):
+        entries = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(entries, Mapping):
         raise DataPrepError(
             f"{path}: expected a JSON object with an entry for each image, found {type(entries).__name__}"

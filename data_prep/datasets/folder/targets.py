@@ -13,7 +13,7 @@ from data_prep.datasets.folder.description import Column
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.geopackage import read_rows as read_attributes
 from data_prep.readers.raw import expect, open_raster
-from data_prep.readers.splits import read_rows
+from data_prep.readers.tables import note, read_rows
 from data_prep.shards.records import Field
 from mmae_jax import tasks
 from mmae_jax.spec import Target
@@ -32,8 +32,8 @@ def target_field(target: Target) -> Field:
     return task.shape(target), task.stored_dtype
 
 
-def table_rows(path: Path, *columns: str) -> list[Mapping[str, str]]:
-    """Returns the lines of a csv file, or the attributes of the features of a vector file, by column name.
+def table_rows(path: Path, *columns: str) -> dict[str, Mapping[str, str]]:
+    """Returns the lines of a csv file, or the features of a vector file: `line 2` or `feature 1` → values by column.
 
     An attribute without a value is an empty text.
 
@@ -45,7 +45,7 @@ def table_rows(path: Path, *columns: str) -> list[Mapping[str, str]]:
     rows = read_attributes(path, columns)
     if not rows:
         raise DataPrepError(f"{path}: expected at least one feature, found none")
-    return [dict(zip(columns, map(_text, row), strict=True)) for row in rows]
+    return {f"feature {number}": dict(zip(columns, map(_text, row), strict=True)) for number, row in enumerate(rows, 1)}
 
 
 def _text(value: object) -> str:
@@ -53,7 +53,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float):  # what integers become where one of them is absent
         return "" if math.isnan(value) else str(int(value) if value.is_integer() else value)
-    return str(value)
+    return str(value).strip()
 
 
 def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
@@ -64,11 +64,10 @@ def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
     """
     target, path = source.target, raw_dir / source.table
     columns = target.classes if tasks.of(target).shape(target) else (target.field,)
-    labels: dict[str, Label] = {}
-    for row in table_rows(path, "tile", *columns):
+    labels, places = dict[str, Label](), dict[str, str]()
+    for place, row in table_rows(path, "tile", *columns).items():
         tile = row["tile"]
-        if tile in labels:
-            raise DataPrepError(f"{path}: tile {tile}: expected one line, found two or more")
+        note(places, tile, place, f"{path}: tile {tile}")
         labels[tile] = _label(target, row, f"{path}: tile {tile}")
     return labels
 

@@ -13,6 +13,7 @@ from data_prep.datasets.folder.description import Files, Folder, Fractions, Rast
 from data_prep.datasets.folder.patterns import Match, find, parse_date
 from data_prep.datasets.folder.targets import Label, read_labels, table_rows
 from data_prep.errors import DataPrepError
+from data_prep.readers.tables import note
 
 Date = tuple[int, int, int]
 
@@ -92,9 +93,10 @@ def _series(files: Files, matches: list[Match], raw_dir: Path, field: str) -> di
 def _date_table(files: Files, raw_dir: Path) -> dict[str, tuple[Date, ...]]:
     assert files.dates is not None, "asked for by the description"
     path = raw_dir / files.dates
-    dates: dict[str, list[Date]] = {}
-    for number, row in enumerate(table_rows(path, "tile", "date"), 1):
-        date = parse_date(row["date"], files.date_format, f"{path}: line {number}")
+    dates, places = dict[str, list[Date]](), dict[tuple[str, Date], str]()
+    for place, row in table_rows(path, "tile", "date").items():
+        date = parse_date(row["date"], files.date_format, f"{path}: {place}")
+        note(places, (row["tile"], date), place, f"{path}: tile {row['tile']}, date {row['date']}")
         dates.setdefault(row["tile"], []).append(date)
     return {tile: tuple(found) for tile, found in dates.items()}
 
@@ -130,7 +132,9 @@ def _assigned(
     folder: Folder, raw_dir: Path, tiles: list[str], in_names: Mapping[str, set[str]]
 ) -> Iterator[tuple[str, str]]:
     if isinstance(folder.splits, Table):
-        for row in table_rows(raw_dir / folder.splits.table, "tile", "split"):
+        path, places = raw_dir / folder.splits.table, dict[str, str]()
+        for place, row in table_rows(path, "tile", "split").items():
+            note(places, row["tile"], place, f"{path}: tile {row['tile']}")
             yield row["tile"], row["split"]
     elif isinstance(folder.splits, Fractions):
         order = np.random.default_rng(folder.splits.seed).permutation(len(tiles))

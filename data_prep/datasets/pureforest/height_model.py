@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import DataPrepError, TileError
+from data_prep.errors import DataPrepError, naming_errors
 
 GROUND = 2
 """Class of ground points in the LAS standard."""
@@ -59,15 +59,13 @@ def read_points(path: Path) -> Points:
         raise DataPrepError(f"{path}: needs laspy and lazrs to be read: pip install 'mmae_jax[prep]'") from error
     fields = laspy.DecompressionSelection
     wanted = fields.XY_RETURNS_CHANNEL | fields.Z | fields.CLASSIFICATION | fields.FLAGS
-    try:
+    with naming_errors(path):
         with path.open("rb") as file:
             cloud = laspy.read(file, decompression_selection=wanted)
         classes = np.asarray(cloud.classification, np.uint8)
         usable = ~np.isin(classes, NOISE) & ~np.asarray(cloud.withheld, bool)
         x, y, z = (np.asarray(part, float) for part in (cloud.x, cloud.y, cloud.z))
         return Points(x, y, z, classes)[usable]
-    except Exception as error:  # of laspy, lazrs and Python's own
-        raise TileError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
 
 
 def surface_and_terrain(points: Points, square: Square) -> np.ndarray | None:

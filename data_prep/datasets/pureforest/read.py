@@ -21,7 +21,8 @@ from data_prep.datasets.pureforest.height_model import Square, read_points, surf
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.elevation import quantised
 from data_prep.readers.raw import expect, open_raster
-from data_prep.readers.splits import SPLITS, read_rows
+from data_prep.readers.splits import SPLITS
+from data_prep.readers.tables import note, read_rows
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 
@@ -78,7 +79,10 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
 
 
 def _check_table(path: Path, tiles: Mapping[str, list[Tile]]) -> None:
-    listed = {row["patch_id"]: row for row in read_rows(path, "patch_id", "split", "class_index")}
+    listed, places = dict[str, Mapping[str, str]](), dict[str, str]()
+    for place, row in read_rows(path, "patch_id", "split", "class_index").items():
+        note(places, row["patch_id"], place, f"{path}: {row['patch_id']}")
+        listed[row["patch_id"]] = row
     matches = {split: [_NAME.fullmatch(tile.name) for tile in members] for split, members in tiles.items()}
     for split, members in matches.items():
         for match in filter(None, members):  # others are reported when they are read

@@ -14,8 +14,8 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from data_prep.errors import TileError
-from data_prep.readers.raw import is_local, naming_errors
+from data_prep.errors import TileError, naming_errors
+from data_prep.readers.raw import is_local
 
 TILES_PER_ARCHIVE = 32
 """Tiles per side of an archive."""
@@ -93,9 +93,5 @@ def last_bytes(found: Path, number: int) -> bytes:
 @functools.lru_cache(maxsize=64)  # up to a megabyte each
 def _members(archive: Path) -> Mapping[str, tuple[int, int]]:
     """Returns file name → offset and size in an archive, from its headers alone."""
-    with naming_errors(archive):
-        try:
-            with tarfile.open(archive, "r:") as file:
-                return {Path(m.name).name: (m.offset_data, m.size) for m in file if m.isfile()}
-        except tarfile.TarError as error:
-            raise TileError(f"{archive}: cannot be read ({error})") from error
+    with naming_errors(archive), tarfile.open(archive, "r:") as file:
+        return {Path(m.name).name: (m.offset_data, m.size) for m in file if m.isfile()}

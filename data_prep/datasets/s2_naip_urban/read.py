@@ -22,9 +22,9 @@ from data_prep.datasets.s2_naip_urban import files, scene_dates
 from data_prep.datasets.s2_naip_urban.contract import CONTRACT, CONTRACT_WITH_LANDSAT, TILE_METERS
 from data_prep.datasets.s2_naip_urban.files import Place
 from data_prep.datasets.s2_naip_urban.sensors import NAIP, SENSORS, Sensor
-from data_prep.errors import DataPrepError, TileError
+from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import dates
-from data_prep.readers.raw import expect, naming_errors, open_raster
+from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.splits import SplitFiles, read_column
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import DataPrepError, TileError
+from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import dates
-from data_prep.readers.raw import naming_errors
 
 Read = Callable[[Sequence[str]], np.ndarray]
 """Scene names of T images → their dates int16 `[T, 3]`; a `ValueError` where a name has none."""

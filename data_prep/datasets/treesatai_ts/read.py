@@ -7,9 +7,9 @@ al. 2024, arXiv 2404.08351): `aerial/*.tif`, `sentinel-ts/*.h5`, and the splits 
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -19,8 +19,9 @@ from data_prep.arguments import add_filter_percent
 from data_prep.datasets.treesatai_ts.contract import CONTRACT, GENERA
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
-from data_prep.readers.raw import expect, open_hdf5, open_raster, read_array
+from data_prep.readers.raw import expect, get_array, open_hdf5, open_raster, read_array
 from data_prep.readers.splits import SPLITS, SplitFiles
+from data_prep.readers.tables import read_rows
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 from mmae_jax.spec import Modality
@@ -62,22 +63,15 @@ def list_tiles(splits: SplitFiles, raw_dir: Path) -> dict[str, list[Tile]]:
 
 
 def _read_csv(path: Path) -> list[Tile]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        header, *lines = [line for line in csv.reader(text.splitlines()) if line] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataPrepError(f"{path}: cannot be read ({error})") from error
-    if tuple(header) != CSV_COLUMNS:
+    rows = read_rows(path)
+    header = tuple(next(iter(rows.values())))
+    if header != CSV_COLUMNS:
         raise DataPrepError(f"{path}: expected the columns {','.join(CSV_COLUMNS)}, found {','.join(header)}")
-    if not lines:
-        raise DataPrepError(f"{path}: expected at least one tile, found none")
-    return [_parse_line(line, f"{path}: tile {number}") for number, line in enumerate(lines, 1)]
+    return [_parse(row, f"{path}: {place}") for place, row in rows.items()]
 
 
-def _parse_line(line: list[str], where: str) -> Tile:
-    if len(line) != len(CSV_COLUMNS):
-        raise DataPrepError(f"{where}: expected {len(CSV_COLUMNS)} values, found {len(line)}")
-    aerial, sentinel, day, *cover = line
+def _parse(row: Mapping[str, str], where: str) -> Tile:
+    aerial, sentinel, day, *cover = row.values()
     try:
         proportions = tuple(float(value) for value in cover)
         aerial_date = dates.from_compact(day)
@@ -167,7 +161,8 @@ def _read_series(file: h5py.File, key: str, path: Path, modality: Modality) -> t
         return np.empty((0, *shape), np.float32), np.empty((0, 3), np.int16)
     pixels = read_array(file, f"{key}-data", path, (None, *shape))
     try:
-        days = dates.from_products(file[f"{key}-products"].asstr()[()], dates.SENTINEL_TOKEN)
+        names = get_array(file, f"{key}-products", path).asstr()[()]
+        days = dates.from_products(names, dates.SENTINEL_TOKEN)
     except (ValueError, TypeError) as error:
         raise TileError(f"{path}: {key}-products: {error}") from error
     expect(path, f"{key}-products: dates", len(pixels), len(days))

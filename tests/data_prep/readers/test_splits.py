@@ -42,9 +42,10 @@ def test_a_column_is_read_by_name(tmp_path, text):
         ("", "expected a column image, found none"),
         ("id\n1\n", "expected a column image, found id"),
         ("image\n", "expected at least one tile, found none"),
-        ("image,x\n1\n", "tile 1: expected 2 values, found 1"),
-        ("image,x\n1,1\n1,2\n", "tile 2: image: expected each tile once, found '1' twice"),
-        ("image,x\n,1\n", "tile 1: image: expected each tile once, found '' without a value"),
+        ("image,x,image\n1,2,3\n", "column image: expected once, found in column 1 and in column 3"),
+        ("image,x\n1\n", "line 2: expected 2 values, found 1"),
+        ("image,x\n1,1\n1,2\n", "image: 1: expected once, found in line 2 and in line 3"),
+        ("image,x\n,1\n", "line 2: image: expected a tile, found nothing"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, text, message):

@@ -124,7 +124,7 @@ MISTAKES = [
     (FLOAT_PIXELS, "", "targets.canopy.target.size: expected the pixels per side, found None"),
     ("missing_value=-9999", "size=8", "targets.biomass.target.size: expected None of a target with one value per tile"),
     (TABLE, TABLE.replace("plots", "words"), "words.csv: tile t0: tonnes: expected a number, found 'many'"),
-    (TABLE, TABLE.replace("plots", "twice"), "twice.csv: tile t0: expected one line, found two or more"),
+    (TABLE, TABLE.replace("plots", "twice"), "twice.csv: tile t0: expected once, found in line 2 and in line 3"),
 ]
 
 

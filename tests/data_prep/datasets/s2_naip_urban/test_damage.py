@@ -163,7 +163,7 @@ FATAL = {
     "no names": (lambda raw: (raw / "val.csv").write_text("id\nx\n"), "val.csv: expected a column name, found id"),
     "a tile twice": (
         lambda raw: (raw / "val.csv").write_text("name\na\na\n"),
-        "expected each tile once, found 'a' twice",
+        "val.csv: name: a: expected once, found in line 2 and in line 3",
     ),
     "no table": (lambda raw: (raw / "sentinel1.csv").unlink(), "sentinel1.csv: not found; the dates of sentinel1"),
     "no column": (

@@ -112,7 +112,7 @@ def test_strict_stops_at_a_damaged_tile(raw, prepare, tmp_path):
     truncate(path)
     code, printed = prepare(raw, "--strict")
     assert code == 1
-    assert f"error: {path}" in printed
+    assert f"error: {path.stem}: {path}" in printed
     assert not (tmp_path / "out").exists()
 
 
@@ -121,7 +121,7 @@ def test_strict_stops_in_worker_processes_too(raw, prepare, tmp_path):
     truncate(path)
     code, printed = prepare(raw, "--strict", "--processes=2")
     assert code == 1
-    assert f"error: {path}" in printed
+    assert f"error: {path.stem}: {path}" in printed
     assert not (tmp_path / "out").exists()
 
 
@@ -148,7 +148,7 @@ def test_nothing_readable_is_an_error_and_leaves_nothing(raw, prepare, tmp_path)
     [
         ("Betula", "Birch", "expected the columns aerial_name,"),
         ("Betula,Cleared", "Cleared,Betula", "found aerial_name,sen_name,aerial_date,Cleared,Betula"),
-        (",Populus", "", "expected the columns"),
+        (",Populus", "", "line 2: expected 17 values, found 18"),
         ("aerial_date", "date", "expected the columns"),
     ],
 )
@@ -165,11 +165,11 @@ def test_other_csv_columns_are_refused(raw, prepare, tmp_path, old, new, message
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda line: line + ",0.1", "tile 1: expected 18 values, found 19"),
-        (lambda line: line.rpartition(",")[0] + ",much", "tile 1: could not convert string to float: 'much'"),
+        (lambda line: line + ",0.1", "line 2: expected 18 values, found 19"),
+        (lambda line: line.rpartition(",")[0] + ",much", "line 2: could not convert string to float: 'much'"),
         (lambda line: line.rpartition(",")[0] + ",1.5", "Populus: expected a proportion in [0, 1], found 1.5"),
         (lambda line: line.rpartition(",")[0] + ",nan", "Populus: expected a proportion in [0, 1], found nan"),
-        (lambda line: line.replace("0701,", "0732,"), "tile 1: "),
+        (lambda line: line.replace("0701,", "0732,"), "line 2: "),
     ],
 )
 def test_damaged_csv_lines_are_refused(raw, prepare, change, message):
@@ -187,7 +187,7 @@ def test_damaged_csv_lines_are_refused(raw, prepare, change, message):
     ("damage", "message"),
     [
         (Path.unlink, "not found; published in Hugging Face, IGNF/MAESTRO_FLAIR-HUB_base/dataset_splits/TreeSatAI-TS"),
-        (lambda path: path.write_text(""), "expected the columns"),
+        (lambda path: path.write_text(""), "expected at least one tile, found none"),
         (lambda path: path.write_text(path.read_text().splitlines()[0]), "expected at least one tile, found none"),
         (lambda path: path.write_bytes(b"\xff\xfe"), "cannot be read"),
     ],

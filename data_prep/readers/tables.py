@@ -1,0 +1,72 @@
+"""Tables in csv files, and keys that may occur in them, or among files, once only."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from data_prep.errors import DataPrepError, naming_errors
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def note(places: dict[Key, str], key: Key, place: object, what: str) -> None:
+    """Notes in `places` where `key` occurs.
+
+    Args:
+      places: key → where it was found.
+      key: what may occur once.
+      place: where it is found now: a file, or a line of a table.
+      what: names the key in the message, e.g. `tile a1`, or where and what: `splits.csv: tile a1`.
+
+    Raises:
+      DataPrepError: it was found before; names both places.
+    """
+    if key in places:
+        raise DataPrepError(f"{what}: expected once, found in {places[key]} and in {place}")
+    places[key] = str(place)
+
+
+def read_rows(path: Path, *columns: str) -> dict[str, Mapping[str, str]]:
+    """Returns the lines of a csv file with a header line: `line 2` → values by column, without spaces around them.
+
+    Values are separated by `,` or `;`; empty lines are left out.
+
+    Raises:
+      DataPrepError: the file cannot be read, lacks one of `columns`, has one twice, a line has another length, or
+        there is none.
+    """
+    with naming_errors(path, DataPrepError):
+        text = path.read_text(encoding="utf-8-sig")
+    header, *lines = _lines(path, text) or [(1, [])]
+    check_columns(path, columns, header[1])
+    if not lines:
+        raise DataPrepError(f"{path}: expected at least one tile, found none")
+    for number, line in lines:
+        if len(line) != len(header[1]):
+            raise DataPrepError(f"{path}: line {number}: expected {len(header[1])} values, found {len(line)}")
+    return {f"line {number}": dict(zip(header[1], line, strict=True)) for number, line in lines}
+
+
+def check_columns(path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
+    """Raises a `DataPrepError` unless all `columns` are among those `found` in a table, and none is there twice."""
+    for column in columns:
+        if column not in found:
+            raise DataPrepError(f"{path}: expected a column {column}, found {', '.join(found) or 'none'}")
+    places: dict[str, str] = {}
+    for number, name in enumerate(found, 1):
+        if name:
+            note(places, name, f"column {number}", f"{path}: column {name}")
+
+
+def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Returns number and values of each line that is not empty."""
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return [(reader.line_num, [value.strip() for value in line]) for line in reader if line]
+    except csv.Error as error:
+        raise DataPrepError(f"{path}: line {reader.line_num}: cannot be read ({error})") from error
