@@ -56,10 +56,10 @@ def from_plain(kind: Any, value: Any, path: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise SpecError(f"{path}: expected a list, found {value!r}")
         return tuple(from_plain(args[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-    if origin is immutabledict:
+    if origin in (immutabledict, dict):
         if not isinstance(value, Mapping):
             raise SpecError(f"{path}: expected names with settings, found {value!r}")
-        return immutabledict({key: from_plain(args[1], item, f"{path}.{key}") for key, item in value.items()})
+        return origin({key: from_plain(args[1], item, f"{path}.{key}") for key, item in value.items()})
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

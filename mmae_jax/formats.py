@@ -1,13 +1,16 @@
-"""Versions of what is written to disk: sensor contract, manifest of shards, checkpoints, results, exported weights."""
+"""Versions and checksums of what is written to disk: contract, manifest of shards, checkpoints, results, exports."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from mmae_jax.spec import SpecError
 
 VERSION_KEY = "format_version"
+SEAL_KEY = "sha256"
 
 
 def format_version(metadata: Mapping[str, Any], known: int, where: object, error: type[SpecError] = SpecError) -> int:
@@ -32,3 +35,26 @@ def format_version(metadata: Mapping[str, Any], known: int, where: object, error
             "it was written by a newer version of mmae_jax: install that version"
         )
     return int(text)
+
+
+def sealed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns JSON values with a checksum of their own."""
+    return {**plain, SEAL_KEY: seal_of(plain)}
+
+
+def unsealed(plain: Mapping[str, Any], where: object, error: type[SpecError] = SpecError) -> dict[str, Any]:
+    """Returns what was sealed, without the checksum; what carries none, of an older version, as it is.
+
+    Raises:
+      SpecError: it was changed since; of the class `error`.
+    """
+    content = {name: value for name, value in plain.items() if name != SEAL_KEY}
+    if SEAL_KEY in plain and (found := seal_of(content)) != plain[SEAL_KEY]:
+        raise error(f"{where}: was changed since it was written: expected {SEAL_KEY} {plain[SEAL_KEY]}, found {found}")
+    return content
+
+
+def seal_of(plain: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of JSON values, hexadecimal, however they are spaced and ordered."""
+    canonical = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -6,20 +6,19 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import google_crc32c
 from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
 from mmae_jax.config import from_plain, to_plain
-from mmae_jax.formats import VERSION_KEY, format_version
+from mmae_jax.files import read_json
+from mmae_jax.formats import SEAL_KEY, VERSION_KEY, format_version, seal_of, sealed
 from mmae_jax.spec import SpecError
 
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION = 1
 """Version of what is in the file; manifests older than versions are read, too: they hold the same fields."""
-_OWN_CHECKSUM = "sha256"
 _CHUNK = 1 << 20
 
 
@@ -89,7 +88,7 @@ def crc32c(path: Path) -> str:
 def to_text(manifest: Manifest) -> str:
     """Returns the manifest as JSON with the version of its format and a checksum of its own."""
     plain = {VERSION_KEY: FORMAT_VERSION} | to_plain(manifest)
-    return json.dumps(plain | {_OWN_CHECKSUM: _checksum(plain)}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(sealed(plain), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -101,25 +100,18 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_FILE
     try:
-        plain = json.loads(path.read_text())
+        plain = read_json(path, DataPrepError)
     except FileNotFoundError as error:
         raise DataPrepError(f"{path}: not found; the folder is incomplete or was not written by data_prep") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise DataPrepError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(plain, dict):
-        raise DataPrepError(f"{path}: expected a JSON object, found {type(plain).__name__}")
     format_version(plain, FORMAT_VERSION, path, DataPrepError)
-    expected = plain.pop(_OWN_CHECKSUM, "nothing")
+    expected = plain.pop(SEAL_KEY, "nothing")
     fields = {name: value for name, value in plain.items() if name != VERSION_KEY}
     try:
         manifest: Manifest = from_plain(Manifest, fields, "")
     except SpecError as error:
         raise DataPrepError(f"{path}: {error}") from error
-    if (found := _checksum(plain)) != expected:
+    if (found := seal_of(plain)) != expected:
         raise DataPrepError(f"{path}: was edited since it was written: expected checksum {expected}, found {found}")
     return manifest
-
-
-def _checksum(plain: dict[str, Any]) -> str:
-    canonical = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

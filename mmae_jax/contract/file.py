@@ -7,6 +7,7 @@ import json
 from etils import epath
 
 from mmae_jax.config import from_plain, to_plain
+from mmae_jax.files import read_json
 from mmae_jax.formats import VERSION_KEY, format_version
 from mmae_jax.spec import Dataset, SpecError
 
@@ -22,7 +23,7 @@ def write_contract(dataset: Dataset, directory: epath.PathLike) -> None:
     """Writes `dataset` as JSON beside the shards in `directory`."""
     plain = {VERSION_KEY: FORMAT_VERSION} | to_plain(dataset)
     text = json.dumps(plain, indent=2, ensure_ascii=False)
-    (epath.Path(directory) / CONTRACT_FILE).write_text(text + "\n")
+    (epath.Path(directory) / CONTRACT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read_contract(directory: epath.PathLike) -> Dataset:
@@ -36,12 +37,7 @@ def read_contract(directory: epath.PathLike) -> Dataset:
         raise ContractError(
             f"{path}: not found; shards without a sensor contract are refused, write them with `python -m data_prep`"
         )
-    try:
-        plain = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ContractError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(plain, dict):
-        raise ContractError(f"{path}: expected the fields of a sensor contract, found {plain!r}")
+    plain = read_json(path, ContractError)
     version = format_version(plain, FORMAT_VERSION, path, ContractError)
     try:
         return from_plain(Dataset, {name: value for name, value in plain.items() if name != VERSION_KEY}, "")

@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
+from mmae_jax.files import written_whole
+
 
 def to_rgb(figure: Figure) -> np.ndarray:
     """Returns the figure as uint8 `[H, W, 3]`."""
@@ -30,6 +32,5 @@ def save_png(figure: Figure | np.ndarray, path: epath.PathLike) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     png = io.BytesIO()
     imsave(png, pixels, format="png")
-    beside = path.with_name(f"{path.name}.tmp")
-    beside.write_bytes(png.getvalue())
-    beside.replace(path)
+    with written_whole(path) as beside:
+        beside.write_bytes(png.getvalue())

@@ -13,10 +13,11 @@ from flax import nnx
 
 from mmae_jax import config, parallel
 from mmae_jax.contract import differences
-from mmae_jax.formats import VERSION_KEY
+from mmae_jax.formats import VERSION_KEY, sealed
 from mmae_jax.models.params import abstract_model, named, unnamed
 from mmae_jax.spec import Experiment
 from mmae_jax.weights import folder
+from mmae_jax.weights.checksums import checksums
 from mmae_jax.weights.folder import CheckpointError
 from mmae_jax.weights.progress import Progress
 
@@ -50,21 +51,27 @@ class Checkpoints:
             self.directory,
             save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
             preservation_policy=policies.AnyPreservationPolicy([latest, best] if monitored else [latest]),
-            custom_metadata={
-                VERSION_KEY: folder.FORMAT_VERSION,
-                "experiment": config.to_plain(experiment),
-                "phase": phase,
-                "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-            },
+            custom_metadata=sealed(
+                {
+                    VERSION_KEY: folder.FORMAT_VERSION,
+                    "experiment": config.to_plain(experiment),
+                    "phase": phase,
+                    "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+                }
+            ),
             cleanup_tmp_directories=True,
         )
+        self._saving: ocp.AsyncResponse[bool] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         with folder.naming(self.directory, "cannot be written"):
-            self._checkpointer.close()
+            try:
+                self._await()
+            finally:
+                self._checkpointer.close()
 
     @property
     def latest_step(self) -> int | None:
@@ -75,7 +82,7 @@ class Checkpoints:
     def progress(self, step: int) -> Progress:
         """Returns the progress stored with the checkpoint of `step`."""
         with folder.reading(self.directory / str(step)):
-            return Progress(**self._metadata(step)[1]["progress"])
+            return Progress(**self._metadata(step)["progress"])
 
     def save(self, step: int, state: Any, progress: Progress, *, again: bool = False) -> None:
         """Starts saving `state` (waits for the previous save); it is picked up once it is complete.
@@ -90,20 +97,29 @@ class Checkpoints:
           CheckpointError: this or the previous save fails; complete checkpoints stay.
         """
         metrics = {"monitor": progress.best} if progress.best_step == step else None
+        leaves = named(state)
         metadata = {
             VERSION_KEY: folder.FORMAT_VERSION,
             "progress": dataclasses.asdict(progress),
             # A continued run may accept more than the one that began: each checkpoint tells what its own run did.
             "allow": list(self._allow),
+            "checksums": checksums(leaves),
         }
         with folder.naming(self.directory, "cannot be written"):
-            options = {"metrics": metrics, "custom_metadata": metadata, "overwrite": again}
-            self._checkpointer.save_async(step, named(state), **options)
+            self._await()
+            options = {"metrics": metrics, "custom_metadata": sealed(metadata), "overwrite": again}
+            self._saving = self._checkpointer.save_async(step, leaves, **options)
 
     def wait(self) -> None:
         """Returns when everything is written; raises as `save`."""
         with folder.naming(self.directory, "cannot be written"):
-            self._checkpointer.wait()
+            self._await()
+
+    def _await(self) -> None:
+        """Waits for the save that was begun, and frees the thread and descriptors that its response holds."""
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            saving.result()
 
     def restore(self, step: int, like: T) -> T:
         """Returns the state of `step`.
@@ -115,19 +131,18 @@ class Checkpoints:
         Raises:
           CheckpointError: it is damaged, or a newer version of mmae_jax wrote it.
         """
-        names = named(like)
-        version, _ = self._metadata(step)
-        stored = {name: _name_in(version, name) for name in names}
-        with folder.reading(self.directory / str(step)):
+        names, metadata, path = named(like), self._metadata(step), self.directory / str(step)
+        stored = {name: _name_in(metadata[VERSION_KEY], name) for name in names}
+        with folder.reading(path):
             leaves = self._checkpointer.load(step, {stored[name]: leaf for name, leaf in names.items()})
-            return unnamed({name: leaves[stored[name]] for name in names}, like)
+        folder.check_leaves(leaves, metadata, path)
+        return unnamed({name: leaves[stored[name]] for name in names}, like)
 
-    def _metadata(self, step: int) -> tuple[int, dict[str, Any]]:
-        """Returns the format version of a checkpoint, and what was stored about it."""
+    def _metadata(self, step: int) -> dict[str, Any]:
+        """Returns what was stored about a checkpoint."""
         path = self.directory / str(step)
         with folder.reading(path):
-            stored = dict(self._checkpointer.metadata(step).custom_metadata or {})
-        return folder.check_version(stored, path), stored
+            return folder.checked(self._checkpointer.metadata(step).custom_metadata, path)
 
 
 def _name_in(version: int, name: str) -> str:
@@ -158,8 +173,10 @@ def load_params(
     names = named(abstract)
     with folder.reading(path):
         metadata = ocp.metadata(path)
-        folder.check_version(metadata.custom_metadata, path)
+        said = folder.checked(metadata.custom_metadata, path)
         stored = metadata.metadata
+        if "checksums" in said and (lost := set(said["checksums"]) - set(stored)):
+            raise ValueError(f"{min(lost)} is not there")
         source = {name: f"ema.{name}" if averaged and f"ema.{name}" in stored else f"params.{name}" for name in names}
         found = {
             name.removeprefix("params."): leaf.shape for name, leaf in stored.items() if name.startswith("params.")
@@ -171,4 +188,5 @@ def load_params(
         context.pytree.loading.partial_load = True
         with context:
             leaves = ocp.load(path, {source[name]: leaf for name, leaf in names.items()})
+    folder.check_leaves(leaves, said, path)
     return unnamed({name: leaves[source[name]] for name in names}, abstract)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 
 import numpy as np
 from absl import logging
 from etils import epath
 from safetensors.numpy import save as save_safetensors
 
-from mmae_jax import config
-from mmae_jax.formats import VERSION_KEY
+from mmae_jax.files import written_whole
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.source import open_weights
-from mmae_jax.weights.tensor_file import FORMAT_VERSION, WeightsError
+from mmae_jax.weights.tensor_file import WeightsError, metadata_of
 
 
 def export(
@@ -35,19 +34,19 @@ def export(
     if out.suffix not in (".safetensors", ".pt"):
         raise SpecError(f"--out: expected a file that ends in .safetensors or .pt, found {out}")
     tensors, experiment = state_dict(workdir, phase, averaged)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f"{out.name}.tmp")
-    if out.suffix == ".pt":
-        _save_torch(tensors, beside)
-    else:
-        metadata = {
-            "format": "pt",
-            VERSION_KEY: str(FORMAT_VERSION),
-            "experiment": json.dumps(config.to_plain(experiment)),
-        }
-        beside.write_bytes(save_safetensors(tensors, metadata))
-    beside.replace(out)
+    write(tensors, experiment, out)
     logging.info("wrote %d tensors, %d parameters to %s", len(tensors), sum(t.size for t in tensors.values()), out)
+
+
+def write(tensors: Mapping[str, np.ndarray], experiment: Experiment, out: epath.PathLike) -> None:
+    """Writes PyTorch name → array to a `.safetensors` or `.pt` file, whole or not at all."""
+    out = epath.Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(out) as beside:
+        if out.suffix == ".pt":
+            _save_torch(tensors, beside)
+        else:
+            beside.write_bytes(save_safetensors(dict(tensors), metadata_of(tensors, experiment)))
 
 
 def state_dict(
@@ -60,7 +59,7 @@ def state_dict(
     return torch_names.to_state_dict(weights.arrays(), weights.experiment), weights.experiment
 
 
-def _save_torch(tensors: dict[str, np.ndarray], file: epath.Path) -> None:
+def _save_torch(tensors: Mapping[str, np.ndarray], file: epath.Path) -> None:
     try:
         import torch
     except ImportError as error:

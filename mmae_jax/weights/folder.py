@@ -7,13 +7,16 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jax
 import orbax.checkpoint.experimental.v1 as ocp
 from etils import epath
 
 from mmae_jax import config
 from mmae_jax.contract import differences, refused
-from mmae_jax.formats import format_version
+from mmae_jax.formats import VERSION_KEY, format_version, unsealed
 from mmae_jax.spec import PHASES, Experiment, SpecError
+from mmae_jax.weights.checksums import checksums
+from mmae_jax.weights.result import RESULT_FILE
 
 # What may change between an interrupted run and its continuation: it moves or watches the computation, not more.
 FREE_FIELDS = (
@@ -66,7 +69,7 @@ def open_experiment(directory: epath.PathLike) -> Experiment:
         stored: Any = checkpointer.root_metadata().custom_metadata
     if not stored or "experiment" not in stored:
         raise CheckpointError(f"{directory}: no checkpoints of mmae_jax there")
-    check_version(stored, directory)
+    stored = checked(stored, directory)
     try:
         return config.experiment_from_config(stored["experiment"])
     except SpecError as error:
@@ -77,13 +80,33 @@ def open_experiment(directory: epath.PathLike) -> Experiment:
         ) from error
 
 
-def check_version(metadata: Mapping[str, Any] | None, where: object) -> int:
-    """Returns the format version of a checkpoint or of a folder of them; 0 before there were versions.
+def checked(metadata: Mapping[str, Any] | None, where: object) -> dict[str, Any]:
+    """Returns what is said of a checkpoint or of a folder of them, with the version of its format: 0 before there were.
 
     Raises:
-      CheckpointError: it is newer than this program.
+      CheckpointError: it is newer than this program, or was changed since it was written.
     """
-    return format_version(metadata or {}, FORMAT_VERSION, where, CheckpointError)
+    version = format_version(metadata or {}, FORMAT_VERSION, where, CheckpointError)
+    return unsealed(metadata or {}, where, CheckpointError) | {VERSION_KEY: version}
+
+
+def check_leaves(leaves: Mapping[str, jax.Array], metadata: Mapping[str, Any], path: epath.Path) -> None:
+    """Stops where arrays of the checkpoint `path` are not what was saved; those of older versions carry no checksums.
+
+    Raises:
+      CheckpointError: it names a damaged array, and the checkpoint before.
+    """
+    expected: Mapping[str, str] | None = metadata.get("checksums")
+    if expected is None:
+        return
+    found = checksums(leaves)
+    damaged = [name for name in found if found[name] != expected.get(name)]
+    if damaged:
+        name, more = damaged[0], f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        raise CheckpointError(
+            f"{path}: {name}{more} damaged: expected checksum {expected.get(name)}, found {found[name]}; "
+            f"{_way_out(path)}"
+        )
 
 
 def absolute(path: epath.PathLike) -> epath.Path:
@@ -99,7 +122,20 @@ def has_steps(directory: epath.Path) -> bool:
 
 def reading(path: epath.Path) -> contextlib.AbstractContextManager[None]:
     """Turns what is raised while `path` is read into a `CheckpointError` that names it."""
-    return naming(path, "cannot be read, it is damaged or incomplete; delete it to go on from what is before it")
+    return naming(path, f"cannot be read, it is damaged or incomplete; {_way_out(path)}")
+
+
+def _way_out(path: epath.Path) -> str:
+    """Returns what to do about a damaged checkpoint, or about a damaged folder of them."""
+    result = path.parent.parent / RESULT_FILE  # of a phase that will not be trained again while it is there
+    what = f"it and {result}" if result.exists() else "it"
+    if not path.name.isdigit():
+        return f"delete {what} to begin anew"
+    earlier = [int(other.name) for other in path.parent.iterdir() if other.name.isdigit()]
+    earlier = [step for step in earlier if step < int(path.name)]
+    if not earlier:
+        return f"delete {what} to begin anew: there is no checkpoint before it"
+    return f"delete {what} to go on from what is before it, step {max(earlier)}"
 
 
 @contextlib.contextmanager

@@ -8,7 +8,10 @@ import math
 
 from etils import epath
 
-from mmae_jax.formats import VERSION_KEY, format_version
+from mmae_jax.config import from_plain
+from mmae_jax.files import read_json, written_whole
+from mmae_jax.formats import VERSION_KEY, format_version, sealed, unsealed
+from mmae_jax.spec import SpecError
 
 RESULT_FILE = "result.json"
 FORMAT_VERSION = 1
@@ -37,22 +40,27 @@ def write_result(workdir: epath.PathLike, result: Result) -> None:
     for scores in plain["scores"].values():
         scores.update({name: None for name, value in scores.items() if not math.isfinite(value)})
     file = epath.Path(workdir) / result.phase / RESULT_FILE
-    beside = file.with_name(f"{RESULT_FILE}.tmp")
-    beside.write_text(json.dumps(plain, indent=2, allow_nan=False) + "\n")
-    beside.replace(file)
+    with written_whole(file) as beside:
+        beside.write_text(json.dumps(sealed(plain), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_result(workdir: epath.PathLike, phase: str) -> Result | None:
     """Returns the result of a phase in `workdir`, None where it is not finished.
 
     Raises:
-      SpecError: a newer version of this program wrote it.
+      SpecError: it is damaged, or a newer version of this program wrote it.
     """
     file = epath.Path(workdir) / phase / RESULT_FILE
     if not file.exists():
         return None
-    plain = json.loads(file.read_text())
+    plain = read_json(file)
     format_version(plain, FORMAT_VERSION, file)
-    for scores in plain["scores"].values():
-        scores.update({name: math.nan for name, value in scores.items() if value is None})
-    return Result(**{name: value for name, value in plain.items() if name != VERSION_KEY})
+    fields = {name: value for name, value in unsealed(plain, file).items() if name != VERSION_KEY}
+    try:
+        scores = from_plain(dict[str, dict[str, float | None]], fields.get("scores"), "scores")
+        for numbers in scores.values():
+            numbers.update({name: math.nan for name, value in numbers.items() if value is None})
+        result: Result = from_plain(Result, fields | {"scores": scores}, "")
+    except SpecError as error:
+        raise SpecError(f"{file}: {error}") from error
+    return result

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+import google_crc32c
 import numpy as np
 from etils import epath
 from safetensors import safe_open
 
-from mmae_jax.config import experiment_from_config
-from mmae_jax.formats import format_version
+from mmae_jax.config import experiment_from_config, to_plain
+from mmae_jax.formats import VERSION_KEY, format_version, sealed, unsealed
 from mmae_jax.spec import Experiment, SpecError
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -18,6 +19,8 @@ SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 LIGHTNING_PREFIX = "model."
 FORMAT_VERSION = 1
 """Of the metadata of exported `.safetensors` files."""
+CHECKSUMS = "crc32c"
+"""In these metadata: name of the tensor → `_checksum`, as JSON."""
 
 
 class WeightsError(SpecError):
@@ -39,16 +42,49 @@ def read_tensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | 
         raise WeightsError(f"{file} cannot be read ({text})") from error
 
 
+def metadata_of(tensors: Mapping[str, np.ndarray], experiment: Experiment) -> dict[str, str]:
+    """Returns what an exported `.safetensors` file says of itself: the experiment, and a checksum of each tensor."""
+    metadata = {
+        "format": "pt",
+        VERSION_KEY: str(FORMAT_VERSION),
+        "experiment": json.dumps(to_plain(experiment)),
+        CHECKSUMS: json.dumps({name: _checksum(tensor) for name, tensor in tensors.items()}),
+    }
+    return sealed(metadata)
+
+
+def _checksum(tensor: np.ndarray) -> str:
+    """Returns the CRC-32C of a tensor with its data type and shape, 8 hexadecimal digits."""
+    layout = google_crc32c.value(f"{tensor.dtype.str}{tensor.shape}".encode())
+    return f"{google_crc32c.extend(layout, tensor.tobytes()):08x}"
+
+
 def _read_safetensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:
     with safe_open(str(file), framework="numpy") as opened:
-        experiment = _experiment(opened.metadata() or {}, file)
-        return {name: opened.get_tensor(name) for name in opened.keys()}, experiment  # noqa: SIM118
+        metadata = opened.metadata() or {}
+        format_version(metadata, FORMAT_VERSION, file, WeightsError)
+        metadata = unsealed(metadata, file, WeightsError)
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    _check_tensors(tensors, metadata, file)
+    return tensors, _experiment(metadata, file)
+
+
+def _check_tensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], file: epath.Path) -> None:
+    """Stops where tensors are not those that were exported; files of others and of older versions tell no checksums."""
+    if CHECKSUMS not in metadata:
+        return
+    expected = json.loads(metadata[CHECKSUMS])
+    for name in {**expected, **tensors}:
+        found = _checksum(tensors[name]) if name in tensors else "nothing"
+        if found != expected.get(name):
+            raise WeightsError(
+                f"{file}: {name} is damaged: expected checksum {expected.get(name)}, found {found}; export it again"
+            )
 
 
 def _experiment(metadata: Mapping[str, str], file: epath.Path) -> Experiment | None:
     if "experiment" not in metadata:
         return None
-    format_version(metadata, FORMAT_VERSION, file, WeightsError)
     try:
         return experiment_from_config(json.loads(metadata["experiment"]))
     except SpecError as error:

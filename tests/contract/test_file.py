@@ -46,5 +46,5 @@ def test_contract_from_before_versions_that_cannot_be_understood_says_what_to_do
 @pytest.mark.parametrize("text", ["[]", "3", '"s2"'])
 def test_what_is_no_contract_is_refused(tmp_path, text):
     (tmp_path / CONTRACT_FILE).write_text(text)
-    with pytest.raises(ContractError, match="expected the fields of a sensor contract"):
+    with pytest.raises(ContractError, match=r"expected fields with values, found (list|int|str)"):
         read_contract(tmp_path)

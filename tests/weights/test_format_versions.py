@@ -10,6 +10,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from mmae_jax.formats import sealed
 from mmae_jax.spec import SpecError
 from mmae_jax.train.state import Program, abstract_state
 from mmae_jax.weights.checkpoint import Checkpoints, load_params
@@ -59,9 +60,10 @@ def ocp_leaf(leaf):
 def change_version(file, version):
     """Sets the version in a file of metadata; None removes it."""
     plain = json.loads(file.read_text())
-    assert plain["custom_metadata"].pop("format_version") == 1
-    if version is not None:
-        plain["custom_metadata"]["format_version"] = version
+    stored = plain["custom_metadata"]
+    assert stored.pop("sha256")
+    assert stored.pop("format_version") == 1
+    plain["custom_metadata"] = stored if version is None else sealed(stored | {"format_version": version})
     file.write_text(json.dumps(plain))
 
 
@@ -71,6 +73,8 @@ def write_as_before_versions(checkpoints):
     with ocp.training.Checkpointer(checkpoints) as checkpointer:
         leaves, metadata = checkpointer.load(STEP), dict(checkpointer.metadata(STEP).custom_metadata)
         assert metadata.pop("format_version") == 1
+        assert len(metadata.pop("checksums")) == len(leaves)
+        assert metadata.pop("sha256")
         leaves = {re.sub("^opt_state", "moments", name): leaf for name, leaf in leaves.items()}
         assert any(name.startswith("moments.") for name in leaves)
         checkpointer.save(STEP, leaves, custom_metadata=metadata, overwrite=True)
@@ -114,7 +118,12 @@ def test_checkpoint_of_a_newer_version_is_refused_by_name(checkpoints, experimen
 def test_experiment_of_another_version_is_refused_by_name(checkpoints):
     file = checkpoints / "metadata" / "_ROOT_METADATA"
     plain = json.loads(file.read_text())
-    plain["custom_metadata"]["experiment"]["colour"] = "red"
+    stored = plain["custom_metadata"]
+    stored["experiment"]["colour"] = "red"
+    file.write_text(json.dumps(plain))
+    with pytest.raises(CheckpointError, match=f"^{checkpoints}: was changed since it was written: expected sha256"):
+        open_experiment(checkpoints)
+    plain["custom_metadata"] = sealed({name: value for name, value in stored.items() if name != "sha256"})
     file.write_text(json.dumps(plain))
     with pytest.raises(CheckpointError, match=f"^{checkpoints}: written by another version .*: colour: no such field"):
         open_experiment(checkpoints)
@@ -174,7 +183,8 @@ def write_result_of_version(workdir, version):
     file = workdir / PHASE / "result.json"
     plain = json.loads(file.read_text())
     assert plain.pop("format_version") == 1
-    file.write_text(json.dumps(plain if version is None else plain | {"format_version": version}))
+    assert plain.pop("sha256")
+    file.write_text(json.dumps(plain if version is None else sealed(plain | {"format_version": version})))
 
 
 @pytest.mark.parametrize("version", [None, 1])

@@ -8,6 +8,7 @@ from typing import Any
 
 from etils import epath
 
+from mmae_jax.files import written_whole
 from mmae_jax.spec import SpecError
 
 
@@ -17,29 +18,32 @@ def read_lines(file: epath.Path) -> list[dict[str, Any]]:
     Raises:
       SpecError: another line cannot be read; the message names it.
     """
-    lines = file.read_text().splitlines() if file.exists() else []
+    # Bytes that are no text are in a line that is no JSON, either.
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
     entries = []
     for number, line in enumerate(lines, start=1):
         try:
-            entries.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise SpecError(f"{file}, line {number}: expected a JSON object, found {line[:80]!r}") from error
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if isinstance(entry, dict):
+            entries.append(entry)
+        elif number < len(lines):
+            raise SpecError(f"{file}, line {number}: expected a JSON object, found {line[:80]!r}")
     return entries
 
 
 def append_line(file: epath.Path, entry: dict[str, Any]) -> None:
     """Adds a line; it is there when this returns, whatever happens to the process afterwards."""
-    with file.open("a") as opened:
+    with file.open("a", encoding="utf-8") as opened:
         opened.write(_line(entry))
 
 
 def keep_lines(file: epath.Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Drops other objects and a torn last line from `file`, atomically."""
     text = "".join(_line(entry) for entry in read_lines(file) if keep(entry))
-    beside = file.with_name(f"{file.name}.tmp")
-    beside.write_text(text)
-    beside.replace(file)
+    with written_whole(file) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def drop_torn_line(file: epath.Path) -> None:
