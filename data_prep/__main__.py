@@ -23,7 +23,9 @@ COMMANDS = {
     "band_groups": (band_groups, "propose groups of correlated bands"),
 }
 """Name → module with `add_arguments`, and what it does."""
-PREPARE_OPTIONS = frozenset(("raw_dir", "out_dir", "num_shards", "seed", "processes", "beam_options", "strict", "run"))
+PREPARE_OPTIONS = frozenset(
+    ("raw_dir", "out_dir", "num_shards", "seed", "processes", "beam_options", "strict", "accept", "run")
+)
 """Options that every dataset has; all others are a dataset's own."""
 
 
@@ -83,6 +85,7 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
         seed=options.seed,
         processes=options.processes,
         strict=options.strict,
+        accept=options.accept,
         beam_options=options.beam_options,
         options={name: value for name, value in vars(options).items() if name not in PREPARE_OPTIONS},
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from etils import epath
 
+from data_prep.readers.accepted import CHECKS
+
 
 def path(text: str) -> Path:
     """Returns a local path or, for `gs://…` and `s3://…`, an `epath.Path`, which has the most used part of pathlib.
@@ -39,6 +41,14 @@ def add_filter_percent(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def checks(text: str) -> frozenset[str]:
+    """Returns names of checks of raw files, separated by commas."""
+    names = frozenset(text.split(","))
+    if unknown := sorted(names - set(CHECKS)):
+        raise argparse.ArgumentTypeError(f"expected {', '.join(CHECKS)} or several of them, found {unknown[0]!r}")
+    return names
+
+
 def add_shard_options(parser: argparse.ArgumentParser) -> None:
     """Adds how shards are written: the options that preparing any dataset has."""
     parser.add_argument(
@@ -49,3 +59,10 @@ def add_shard_options(parser: argparse.ArgumentParser) -> None:
     workers.add_argument("--processes", type=positive, default=1, help="local worker processes")
     workers.add_argument("--beam_options", metavar="OPTIONS", help="run on Apache Beam; see data_prep/shards/beam.py")
     parser.add_argument("--strict", action="store_true", help="stop at the first tile that cannot be used")
+    parser.add_argument(
+        "--accept",
+        type=checks,
+        default=frozenset(),
+        metavar="CHECK,…",
+        help="raw files are right in this after all: " + "; ".join(f"{name} ({what})" for name, what in CHECKS.items()),
+    )

@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
+from data_prep.readers.accepted import accepting
 from data_prep.shards.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to_text
 from data_prep.shards.output import Output, refuse_existing
 from data_prep.shards.records import features
@@ -54,6 +55,7 @@ def prepare(
     seed: int = 0,
     processes: int = 1,
     strict: bool = False,
+    accept: frozenset[str] = frozenset(),
     beam_options: str | None = None,
     options: Mapping[str, Any] = immutabledict(),
 ) -> list[Summary]:
@@ -70,6 +72,7 @@ def prepare(
       seed: seed of the permutation of the tiles.
       processes: local worker processes; 1 works in the calling process.
       strict: stop at the first tile that cannot be used instead of skipping it.
+      accept: checks of raw files whose findings are right after all, see `data_prep.readers.accepted`.
       beam_options: run the shards as a Beam pipeline with these options instead of in local processes; see `beam`.
       options: the dataset's own options that `source` was made from, for the manifest.
 
@@ -81,10 +84,12 @@ def prepare(
     if not raw_dir.is_dir():
         raise DataPrepError(f"--raw_dir: {raw_dir} is not a folder")
     refuse_existing(out_dir)
-    splits = source.list_tiles(raw_dir)
+    source = dataclasses.replace(source, accept=accept)
+    with accepting(accept):
+        splits = source.list_tiles(raw_dir)
     output = Output(out_dir)
     tasks = plan(source, splits, raw_dir, output, num_shards, seed, strict)
-    options = json.loads(json.dumps(dict(options), default=str))
+    options = json.loads(json.dumps(dict(options) | ({"accept": sorted(accept)} if accept else {}), default=str))
     with output.exclusive():
         output.begin(_settings(source, splits, tasks, seed, options))
         reports = run_tasks(tasks, processes, beam_options)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from data_prep.errors import DataPrepError, TileError, naming_errors
+from data_prep.readers.accepted import accepting
 from data_prep.shards.blocks import blocks
 from data_prep.shards.manifest import crc32c
 from data_prep.shards.output import Output
@@ -48,6 +49,7 @@ class Source:
       read_tile: raw folder and tile → record and number of acquisitions dropped as damaged; raises `TileError`.
       metadata_files: patterns of the files in the raw folder that list or describe tiles; the manifest gets their
         checksums.
+      accept: checks of raw files whose findings are right after all, see `data_prep.readers.accepted`.
       compressed: whether records are compressed: worth its time where they hold much else than images.
     """
 
@@ -57,6 +59,7 @@ class Source:
     list_tiles: Callable[[Path], Mapping[str, Sequence[Any]]]
     read_tile: Callable[[Path, Any], tuple[Record, int]]
     metadata_files: tuple[str, ...] = ()
+    accept: frozenset[str] = frozenset()
     compressed: bool = True
 
 
@@ -158,7 +161,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     missing = dict.fromkeys(source.contract.modalities, 0)
     for tile in task.tiles:
         try:
-            with naming_errors("the tile"):  # where its reader names no file
+            with accepting(source.accept), naming_errors("the tile"):  # where its reader names no file
                 record, dropped = source.read_tile(task.raw_dir, tile)
         except TileError as error:
             if task.strict:

@@ -22,10 +22,11 @@ from data_prep.datasets.flair2.contract import CONTRACT
 from data_prep.datasets.flair2.patches import Patch, list_tiles
 from data_prep.datasets.flair_hub.classes import UNDEFINED
 from data_prep.datasets.flair_hub.contract import FINE_SIDE
-from data_prep.datasets.flair_hub.rasters import missing, read_image
+from data_prep.datasets.flair_hub.rasters import georeference, missing, read_image
 from data_prep.errors import TileError
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, load_npy
+from data_prep.readers.registration import Place
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 
@@ -50,27 +51,28 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
         raise TileError(f"{image_path}: not found")
     taken = np.array([patch.date], np.int16)
     expect(image_path, "bands", NDSM_BAND + 1, (NDSM_BAND + 1) * len(image.pixels))
+    labels, places = _read_labels(patch.path(raw_dir, 1, "msk", f"MSK_{patch.number}.tif"))
     return {
         "name": patch.name,
-        "crs": image.place.crs,
-        "transform": image.place.transform,
+        **georeference([image.place, *places]),
         "ref_date": taken[0],
         "aerial": {"pixels": image.pixels[:, :NDSM_BAND], "dates": taken},
         "ndsm": {"pixels": image.pixels[:, NDSM_BAND:], "dates": taken},
         "s2": _read_s2(raw_dir, patch),
-        "cosia": _read_labels(patch.path(raw_dir, 1, "msk", f"MSK_{patch.number}.tif")),
+        "cosia": labels,
     }, 0
 
 
-def _read_labels(path: Path) -> np.ndarray:
+def _read_labels(path: Path) -> tuple[np.ndarray, list[Place]]:
+    """Returns the classes, and where they lie if there are any."""
     image = read_image(path, 1, FINE_SIDE, "uint8")
     if image is None:
-        return np.full((FINE_SIDE, FINE_SIDE), UNDEFINED, np.uint8)
+        return np.full((FINE_SIDE, FINE_SIDE), UNDEFINED, np.uint8), []
     expect(path, "bands", 1, len(image.pixels))
     labels, largest = image.pixels[0, 0], len(TO_COSIA)
     if labels.min() < 1 or labels.max() > largest:
         raise TileError(f"{path}: expected classes 1 to {largest}, found {labels.min()} to {labels.max()}")
-    return TO_COSIA[labels - 1]
+    return TO_COSIA[labels - 1], [image.place]
 
 
 def _read_s2(raw_dir: Path, patch: Patch) -> Record:

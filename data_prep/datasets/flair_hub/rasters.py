@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.datasets.flair_hub.contract import FINE_SIDE
+from data_prep.datasets.flair_hub.contract import FINE_SIDE, PATCH_METERS
 from data_prep.errors import TileError
 from data_prep.readers.raw import expect, open_raster
+from data_prep.readers.registration import Place, check_frame, check_registered, scaled
 from data_prep.shards.records import NUM_DATE_PARTS, Record
 from mmae_jax.spec import Modality
-
-
-@dataclasses.dataclass(frozen=True)
-class Georeference:
-    """Where a patch is.
-
-    Attributes:
-      crs: WKT, empty if unknown.
-      transform: float64 `[6]`, the affine a b c d e f of the 0.2 m pixels.
-    """
-
-    crs: str
-    transform: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +22,11 @@ class Image:
 
     Attributes:
       pixels: `[T, bands, side, side]` as published.
-      place: coordinate system and place of its pixels.
+      place: where it lies.
     """
 
     pixels: np.ndarray
-    place: Georeference
+    place: Place
 
 
 def read_image(path: Path, bands: int, side: int, dtype: str | None) -> Image | None:
@@ -60,12 +49,29 @@ def read_image(path: Path, bands: int, side: int, dtype: str | None) -> Image | 
             raise TileError(f"{path}: bands: expected {each}, found {file.count}")
         expect(path, "size", (side, side), file.shape)
         pixels = file.read().reshape(-1, bands, side, side)
-        crs = file.crs.to_wkt() if file.crs else ""
-        transform = np.array(file.transform[:6], np.float64)
+        place = Place.of(path, file, PATCH_METERS / side, side)
     if dtype is not None:  # not asked of the file, which would look at each of a thousand bands
         expect(path, "dtype", dtype, pixels.dtype.name)
-    transform[[0, 1, 3, 4]] *= side / FINE_SIDE  # the size of a pixel, not the corner
-    return Image(pixels, Georeference(crs, transform))
+    return Image(pixels, place)
+
+
+def georeference(places: Sequence[Place]) -> Record:
+    """Returns the fields `crs` and `transform` of a record, those of the 0.2 m pixels.
+
+    Args:
+      places: those of the patch's rasters, one or more; the first is the patch's frame.
+
+    Raises:
+      TileError: the rasters do not lie at one place.
+    """
+    frame, *others = places
+    check_frame(frame)
+    for place in others:
+        check_registered(frame, place)
+    return {
+        "crs": frame.crs.to_wkt() if frame.crs else "",
+        "transform": np.array(scaled(frame.transform, frame.side / FINE_SIDE)[:6], np.float64),
+    }
 
 
 def missing(modality: Modality) -> Record:

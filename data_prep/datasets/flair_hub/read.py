@@ -19,12 +19,13 @@ from data_prep.arguments import add_filter_percent, path
 from data_prep.datasets.flair_hub.classes import NO_LPIS, UNDEFINED
 from data_prep.datasets.flair_hub.contract import CONTRACT, CONTRACT_FLAIR2, FINE_SIDE
 from data_prep.datasets.flair_hub.date_tables import DAY_TABLES, SERIES_TABLES, date_tables, table_path
-from data_prep.datasets.flair_hub.rasters import Georeference, Image, missing, read_image
+from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, read_image
 from data_prep.datasets.flair_hub.splits import OFFICIAL_SPLITS, Patch, SplitChoice, domains
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
 from data_prep.readers.elevation import quantised
 from data_prep.readers.raw import expect
+from data_prep.readers.registration import Place
 from data_prep.readers.splits import SplitFiles
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
@@ -119,7 +120,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     """
     ref_dates = date_tables(raw_dir)["aerial"].dates(patch.name)
     record: Record = {"name": patch.name, "ref_date": ref_dates[0]}
-    places: list[Georeference] = []
+    places: list[Place] = []
     for name, modality in CONTRACT.modalities.items():
         dtype = "float32" if name == "dem" else modality.dtype
         image = read_image(patch.path(raw_dir, FOLDERS[name]), len(modality.bands), modality.size, dtype)
@@ -127,7 +128,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
         if image is not None:
             places.append(image.place)
             try:
-                record[name] |= _acquisitions(name, image, raw_dir, patch)
+                record[name] |= _acquisitions(name, image, raw_dir, patch, places)
             except _HoleError as hole:
                 _log.warning("%s: %s is left out: %s", patch.name, name, hole)
     for name, folder in TARGET_FOLDERS.items():
@@ -141,15 +142,15 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     if not places:
         expected = patch.path(raw_dir, FOLDERS["aerial"])
         raise TileError(f"{expected}: not found, nor any other file of the patch")
-    return record | {"crs": places[0].crs, "transform": places[0].transform}, 0
+    return record | georeference(places), 0
 
 
 class _HoleError(Exception):
     """A modality of a patch is there but cannot be used."""
 
 
-def _acquisitions(name: str, image: Image, raw_dir: Path, patch: Patch) -> Record:
-    """Returns pixels, dates and what else a record holds of one modality."""
+def _acquisitions(name: str, image: Image, raw_dir: Path, patch: Patch, places: list[Place]) -> Record:
+    """Returns pixels, dates and what else a record holds of one modality; adds where its mask lies to `places`."""
     source = patch.path(raw_dir, FOLDERS[name])
     found = _dates(name, raw_dir, patch)
     expect(source, "acquisitions (as in the table of dates)", len(found), len(image.pixels))
@@ -157,7 +158,7 @@ def _acquisitions(name: str, image: Image, raw_dir: Path, patch: Patch) -> Recor
     if name == "dem":
         fields["pixels"], fields["base"] = _elevation(source, image.pixels)
     if name == "s2":
-        fields["mask"] = _mask(raw_dir, patch, len(found))
+        fields["mask"] = _mask(raw_dir, patch, len(found), places)
     order = dates.chronological(found)
     if not isinstance(order, slice):
         _log.warning("%s: %s: the dates are not in order of time; they are stored sorted", patch.name, name)
@@ -183,10 +184,11 @@ def _elevation(source: Path, heights: np.ndarray) -> tuple[np.ndarray, np.float3
         raise _HoleError(f"{source}: {error}") from error
 
 
-def _mask(raw_dir: Path, patch: Patch, acquisitions: int) -> np.ndarray:
+def _mask(raw_dir: Path, patch: Patch, acquisitions: int, places: list[Place]) -> np.ndarray:
     modality, source = CONTRACT.modalities["s2"], patch.path(raw_dir, MASK_FOLDER)
     image = read_image(source, len(modality.mask_channels), modality.size, None)
     if image is None:
         raise _HoleError(f"{source}: not found; without it clouds would be taken for clear sky")
     expect(source, "acquisitions (as in the table of dates)", acquisitions, len(image.pixels))
+    places.append(image.place)
     return np.ceil(image.pixels).clip(0, 100).astype(np.uint8)  # what is above 0 stays so

@@ -46,6 +46,7 @@ def _run(options: argparse.Namespace) -> None:
             seed=options.seed,
             processes=options.processes,
             strict=options.strict,
+            accept=options.accept,
             beam_options=options.beam_options,
         )
     except DataPrepError as error:

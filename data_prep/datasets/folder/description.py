@@ -56,10 +56,12 @@ class Raster:
       pattern: paths below the raw folder, with `{tile}`.
       target: `segment`: each pixel has the index of a class. `regression`: each pixel has a number, such as a height;
         NaN, the file's nodata, `missing_value` and `ignored` are no number.
+      georeferenced: False where the place in the files is known to be wrong; it is not checked then.
     """
 
     pattern: str
     target: Target
+    georeferenced: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

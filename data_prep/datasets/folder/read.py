@@ -3,98 +3,117 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import numpy as np
 import rasterio
 
-from data_prep.datasets.folder.description import Column, Files, Folder
+from data_prep.datasets.folder.description import Column, Files, Folder, Raster
 from data_prep.datasets.folder.targets import read_raster_target, target_field
-from data_prep.datasets.folder.tiles import Acquisition, Date, FolderTile
+from data_prep.datasets.folder.tiles import Acquisition, FolderTile
 from data_prep.errors import TileError
 from data_prep.readers.raw import expect, open_raster
+from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
 from data_prep.shards.records import Record
 from mmae_jax.spec import Modality
 
-TOLERANCE = 0.01
-"""Of resolutions, and of places in pixels of the coarser raster."""
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Place:
-    """Where a raster lies: coordinate system and north-west corner of what covers the tile."""
+class _Image:
+    """What one file of a modality, and its mask, hold; `places` are those of both, none where they are not checked."""
 
-    path: Path
-    crs: rasterio.crs.CRS | None
-    transform: rasterio.Affine
-    gsd: float
+    acquisition: Acquisition
+    pixels: np.ndarray
+    mask: np.ndarray | None
+    places: tuple[Place, ...]
 
 
 def read_tile(folder: Folder, raw_dir: Path, tile: FolderTile) -> tuple[Record, int]:
-    """Returns the record of a tile, and the number of acquisitions dropped because their file is damaged.
+    """Returns the record of a tile, and the number of acquisitions dropped because of their file, which is logged.
+
+    The frame of the tile is the place that most files of its first modality have.
 
     Raises:
       TileError: a file is not as described, two are not co-registered, or a target is absent.
     """
     record: Record = {"name": tile.name}
-    places: dict[str, _Place] = {}
+    frame: Place | None = None
     dropped = 0
     for name, files in folder.modalities.items():
-        record[name], place, lost = _read_series(raw_dir, tile.series[name], files)
-        dropped += lost
-        if place is not None:
-            places[name] = place
-            _check_registered(next(iter(places.values())), place)
-    for name, source in folder.targets.items():
-        target = source.target
-        found = tile.labels if isinstance(source, Column) else tile.rasters
-        if target.field not in found:
-            wanted = (
-                f"a line for {tile.name} in {source.table}"
-                if isinstance(source, Column)
-                else f"a file {source.pattern.replace('{tile}', tile.name)}"
-            )
-            raise TileError(f"target {name}: expected {wanted}, found none")
-        record[target.field] = (
-            np.array(tile.labels[target.field], target_field(target)[1])
-            if isinstance(source, Column)
-            else read_raster_target(raw_dir / tile.rasters[target.field], target)
-        )
+        images, problems = _read_images(raw_dir, tile.series[name], files)
+        frame = frame or commonest([image.places[0] for image in images if image.places])
+        images, others = _registered(frame, images)
+        if (problems or others) and not images:
+            raise [*problems, *others][-1][1]
+        for acquisition, error in (*problems, *others):
+            _log.warning("skipped a date of %s: %s", tile.name, error)
+            dropped += max(1, len(acquisition.dates))
+        record[name] = _series(images, files.sensor)
+    for source in folder.targets.values():
+        record[source.target.field] = _read_target(folder, raw_dir, tile, source, frame)
     first = next(record[name]["dates"] for name in folder.modalities if len(record[name]["dates"]))
-    crs = next(iter(places.values())).crs if places else None
-    record |= {"ref_date": first[0], "crs": crs.to_wkt() if crs else "", "transform": _transform(folder, places)}
-    return record, dropped
+    crs = frame.crs.to_wkt() if frame is not None and frame.crs else ""
+    return record | {"ref_date": first[0], "crs": crs, "transform": _transform(folder, frame)}, dropped
 
 
-def _read_series(
-    raw_dir: Path, acquisitions: tuple[Acquisition, ...], files: Files
-) -> tuple[Record, _Place | None, int]:
-    sensor = files.sensor
-    side = sensor.size + 2 * sensor.frame
-    pixels, masks, dates = [], [], list[Date]()
-    place, damage, dropped = None, None, 0
+_Problems = list[tuple[Acquisition, TileError]]
+
+
+def _read_images(raw_dir: Path, acquisitions: tuple[Acquisition, ...], files: Files) -> tuple[list[_Image], _Problems]:
+    images, problems = list[_Image](), _Problems()
     for acquisition in acquisitions:
-        path = raw_dir / acquisition.path
         try:
-            values, found = _read_raster(path, files, len(acquisition.dates))
-            mask = _read_mask(raw_dir, acquisition, files)
+            images.append(_read_image(raw_dir, acquisition, files))
         except TileError as error:
-            damage, dropped = error, dropped + max(1, len(acquisition.dates))
-            continue
-        place = place or found
-        pixels.append(values)
-        masks.append(mask)
-        dates += acquisition.dates
-    if damage is not None and not pixels:
-        raise damage
+            problems.append((acquisition, error))
+    return images, problems
+
+
+def _registered(frame: Place | None, images: list[_Image]) -> tuple[list[_Image], _Problems]:
+    """Returns the images that lie where the frame does, and what is wrong with the others."""
+    kept, problems = list[_Image](), _Problems()
+    for image in images:
+        try:
+            for place in image.places:
+                assert frame is not None, "the frame is one of the places"
+                check_registered(frame, place)
+            kept.append(image)
+        except TileError as error:
+            problems.append((image.acquisition, error))
+    return kept, problems
+
+
+def _series(images: list[_Image], sensor: Modality) -> Record:
+    side = sensor.size + 2 * sensor.frame
+    dates = [date for image in images for date in image.acquisition.dates]
     empty = np.empty((0, len(sensor.bands), side, side), sensor.dtype)
-    stored = {"pixels": np.concatenate([empty, *pixels]), "dates": np.array(dates, np.int16).reshape(-1, 3)}
+    stored = {
+        "pixels": np.concatenate([empty, *(image.pixels for image in images)]),
+        "dates": np.array(dates, np.int16).reshape(-1, 3),
+    }
     if sensor.mask_channels:
+        masks = [image.mask for image in images if image.mask is not None]
         stored["mask"] = np.concatenate([np.empty((0, len(sensor.mask_channels), side, side), np.uint8), *masks])
-    return stored, place, dropped
+    return stored
 
 
-def _read_raster(path: Path, files: Files, num_dates: int) -> tuple[np.ndarray, _Place | None]:
+def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image:
+    path = raw_dir / acquisition.path
+    pixels, places = _read_raster(path, files, len(acquisition.dates))
+    if not files.sensor.mask_channels:
+        return _Image(acquisition, pixels, None, places)
+    if acquisition.mask is None:
+        raise TileError(f"{path}: expected a mask file {files.masks} beside it, found none")
+    as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, dtype="uint8", nodata=None)
+    as_files = dataclasses.replace(files, sensor=as_sensor)
+    mask, of_mask = _read_raster(raw_dir / acquisition.mask, as_files, len(acquisition.dates))
+    return _Image(acquisition, pixels, mask, (*places, *of_mask))
+
+
+def _read_raster(path: Path, files: Files, num_dates: int) -> tuple[np.ndarray, tuple[Place, ...]]:
     sensor = files.sensor
     side, bands = sensor.size + 2 * sensor.frame, len(sensor.bands)
     with open_raster(path) as file:
@@ -108,20 +127,17 @@ def _read_raster(path: Path, files: Files, num_dates: int) -> tuple[np.ndarray, 
         _check_names(path, file, sensor)
         if file.nodata is not None and not np.isnan(file.nodata):
             expect(path, "nodata (as the sensor in the description says)", sensor.nodata, file.nodata)
-        place = _place(path, file, sensor) if files.georeferenced else None
-        return file.read().reshape(num_dates, bands, side, side), place
+        places = _places(path, file, files)
+        return file.read().reshape(num_dates, bands, side, side), places
 
 
-def _place(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> _Place:
-    if file.crs is not None:
-        _check_resolution(path, file, sensor.ground_sample_distance)
-    return _Place(path, file.crs, _moved(file.transform, sensor.frame), sensor.ground_sample_distance)
-
-
-def _moved(transform: rasterio.Affine, pixels: int) -> rasterio.Affine:
-    """Returns the affine of a raster that begins some pixels further down and right."""
-    a, b, c, d, e, f = transform[:6]
-    return rasterio.Affine(a, b, c + (a + b) * pixels, d, e, f + (d + e) * pixels)
+def _places(path: Path, file: rasterio.DatasetReader, files: Files) -> tuple[Place, ...]:
+    if not files.georeferenced:
+        return ()
+    sensor = files.sensor
+    place = Place.of(path, file, sensor.ground_sample_distance, sensor.size, sensor.frame)
+    check_frame(place)
+    return (place,)
 
 
 def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> None:
@@ -131,41 +147,31 @@ def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> 
         raise TileError(f"{path}: band names: expected {', '.join(sensor.bands)}, found {', '.join(map(str, named))}")
 
 
-def _check_resolution(path: Path, file: rasterio.DatasetReader, gsd: float) -> None:
-    if not file.crs.is_projected:
-        raise TileError(f"{path}: coordinate system: expected a projected one, in metres, found {file.crs}")
-    for found in file.res:
-        if abs(found / gsd - 1) > TOLERANCE:
-            raise TileError(f"{path}: ground sample distance: expected {gsd:g} m, found {found:g}")
+def _read_target(
+    folder: Folder, raw_dir: Path, tile: FolderTile, source: Raster | Column, frame: Place | None
+) -> np.ndarray:
+    target = source.target
+    found = tile.labels if isinstance(source, Column) else tile.rasters
+    if target.field not in found:
+        name = next(name for name, each in folder.targets.items() if each is source)
+        wanted = (
+            f"a line for {tile.name} in {source.table}"
+            if isinstance(source, Column)
+            else f"a file {source.pattern.replace('{tile}', tile.name)}"
+        )
+        raise TileError(f"target {name}: expected {wanted}, found none")
+    if isinstance(source, Column):
+        return np.array(tile.labels[target.field], target_field(target)[1])
+    values, place = read_raster_target(raw_dir / tile.rasters[target.field], target, folder.tile_meters)
+    if source.georeferenced and frame is not None:
+        check_registered(frame, place)
+    return values
 
 
-def _read_mask(raw_dir: Path, acquisition: Acquisition, files: Files) -> np.ndarray | None:
-    if not files.sensor.mask_channels:
-        return None
-    if acquisition.mask is None:
-        raise TileError(f"{raw_dir / acquisition.path}: expected a mask file {files.masks} beside it, found none")
-    as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, dtype="uint8", nodata=None)
-    as_files = dataclasses.replace(files, sensor=as_sensor)
-    return _read_raster(raw_dir / acquisition.mask, as_files, len(acquisition.dates))[0]
-
-
-def _check_registered(first: _Place, other: _Place) -> None:
-    if first.crs is None or other.crs is None:
-        return
-    expect(other.path, f"coordinate system, as in {first.path}", first.crs, other.crs)
-    corner, found = (first.transform.c, first.transform.f), (other.transform.c, other.transform.f)
-    allowed = TOLERANCE * max(first.gsd, other.gsd)
-    if max(abs(a - b) for a, b in zip(corner, found, strict=True)) > allowed:
-        raise TileError(f"{other.path}: north-west corner: expected {corner} as in {first.path}, found {found}")
-
-
-def _transform(folder: Folder, places: dict[str, _Place]) -> np.ndarray:
+def _transform(folder: Folder, frame: Place | None) -> np.ndarray:
     """Returns the affine of the finest modality's pixels, whether or not the tile has it."""
-    if not places:
+    if frame is None:
         return np.array(rasterio.Affine.identity()[:6], np.float64)
     finest = max((files.sensor for files in folder.modalities.values()), key=lambda sensor: sensor.size)
-    name, place = next(iter(places.items()))
-    scale = folder.modalities[name].sensor.size / finest.size
-    a, b, c, d, e, f = place.transform[:6]
-    finer = rasterio.Affine(a * scale, b * scale, c, d * scale, e * scale, f)
-    return np.array(_moved(finer, -finest.frame)[:6], np.float64)
+    finer = scaled(frame.transform, frame.side / finest.size)
+    return np.array(moved(finer, -finest.frame)[:6], np.float64)

@@ -13,6 +13,7 @@ from data_prep.datasets.folder.description import Column
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.geopackage import read_rows as read_attributes
 from data_prep.readers.raw import expect, open_raster
+from data_prep.readers.registration import Place
 from data_prep.readers.tables import note, read_rows
 from data_prep.shards.records import Field
 from mmae_jax import tasks
@@ -96,8 +97,10 @@ def _number(text: str, where: str) -> float:
         raise DataPrepError(f"{where}: expected a number, found {text!r}") from error
 
 
-def read_raster_target(path: Path, target: Target) -> np.ndarray:
-    """Returns the classes or numbers of a tile's pixels, `[size, size]`; floating-point nodata becomes NaN.
+def read_raster_target(path: Path, target: Target, tile_meters: float) -> tuple[np.ndarray, Place]:
+    """Returns the classes or numbers of a tile's pixels, `[size, size]`, and where they lie, which is not checked.
+
+    Floating-point nodata becomes NaN.
 
     Raises:
       TileError: the file is damaged or not as described; names it, what was expected and what was found.
@@ -105,15 +108,17 @@ def read_raster_target(path: Path, target: Target) -> np.ndarray:
     with open_raster(path) as file:
         expect(path, "size", (target.size, target.size), file.shape)
         expect(path, "dtype", target.dtype, file.dtypes[0])
+        assert target.size is not None, "the description was checked"
+        place = Place.of(path, file, tile_meters / target.size, target.size)
         values: np.ndarray = file.read(1)
         if tasks.of(target).numeric:
-            return _without_nodata(path, file, target, values)
+            return _without_nodata(path, file, target, values), place
     unknown = set(np.unique(values).tolist()) - {*range(target.num_classes), *target.excluded}
     if unknown:
         text = ", ".join(str(value) for value in sorted(unknown)[:5])
         excluded = " or ".join(map(str, target.excluded)) + " (missing or ignored)"
         raise TileError(f"{path}: expected classes 0 to {target.num_classes - 1} or {excluded}, found {text}")
-    return values
+    return values, place
 
 
 def _without_nodata(path: Path, file: rasterio.DatasetReader, target: Target, values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ import functools
 from pathlib import Path
 
 import numpy as np
+import rasterio
+from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from data_prep.arguments import add_filter_percent
@@ -21,6 +23,7 @@ from data_prep.datasets.pastis_hd.metadata import FILE, NUM_FOLDS, Patch, offici
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, load_npy, open_raster
+from data_prep.readers.registration import Place, check_against_metadata, reprojected
 from data_prep.readers.splits import SPLITS, SplitFiles, read_column
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
@@ -96,18 +99,24 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     """
     if patch.properties is None:
         raise TileError(f"{raw_dir / FILE}: patch {patch.name}: not found")
+    spot = CONTRACT.modalities["spot"]
+    transform = patch.transform(spot.size, raw_dir)
+    frame = Place(
+        raw_dir / FILE, CRS.from_string(LAMBERT_93), rasterio.Affine(*transform), spot.ground_sample_distance, spot.size
+    )
     record = {
         "name": patch.name,
         "crs": LAMBERT_93,
-        "transform": patch.transform(CONTRACT.modalities["spot"].size, raw_dir),
+        "transform": transform,
         "ref_date": np.array(SPOT_DATE, np.int16),
-        "spot": _read_spot(spot_path(raw_dir, patch)),
+        "spot": _read_spot(spot_path(raw_dir, patch), frame),
         "pastis_seg": _read_target(target_path(raw_dir, patch)),
     }
     return record | {name: _read_series(raw_dir, patch, name) for name in SERIES}, 0
 
 
-def _read_spot(path: Path) -> Record:
+def _read_spot(path: Path, frame: Place) -> Record:
+    """Returns the fields of the image, of which the first 1280 rows and columns lie on the patch."""
     modality = CONTRACT.modalities["spot"]
     if not path.exists():
         return _missing(modality)
@@ -116,6 +125,9 @@ def _read_spot(path: Path) -> Record:
         expect(path, "dtype", modality.dtype, file.dtypes[0])
         if min(file.shape) < modality.size:
             expect(path, "size", f"at least {(modality.size, modality.size)}", file.shape)
+        place = Place.of(path, file, modality.ground_sample_distance, modality.size)
+        # the patch is a square of the UTM grid, which an image may follow instead of Lambert-93
+        check_against_metadata(reprojected(frame, place.crs) if place.crs else frame, place)
         pixels = file.read(window=Window(0, 0, modality.size, modality.size))
     return {"pixels": pixels[None], "dates": np.array([SPOT_DATE], np.int16)}
 

@@ -21,6 +21,7 @@ from data_prep.datasets.pureforest.height_model import Square, read_points, surf
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.elevation import quantised
 from data_prep.readers.raw import expect, open_raster
+from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS
 from data_prep.readers.tables import note, read_rows
 from data_prep.shards.records import Record
@@ -136,8 +137,7 @@ def _read_aerial(path: Path) -> Record:
             expect(path, "band descriptions", ("Infrared", "Red", "Green", "Blue"), file.descriptions)
         return {
             "aerial": {"pixels": file.read()[None], "dates": np.array([UNKNOWN_DATE], np.int16)},
-            "crs": file.crs.to_wkt() if file.crs else "",
-            "transform": np.array(file.transform[:6], np.float64),
+            **georeference(path, file, modality),
         }
 
 

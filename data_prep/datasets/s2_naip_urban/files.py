@@ -25,7 +25,7 @@ _ID = re.compile(r"(\d{5})_(-?\d+)_(-?\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Position:
     """Where a tile is: column and row count 640 m steps eastward and southward from the origin of the UTM zone."""
 
     epsg: int
@@ -33,7 +33,7 @@ class Place:
     row: int
 
     @classmethod
-    def of(cls, tile: str) -> Place:
+    def of(cls, tile: str) -> Position:
         """Returns the place that the tile's name tells.
 
         Raises:
@@ -67,7 +67,7 @@ def find(raw_dir: Path, sensor: str, tile: str, ending: str) -> Path | None:
     extracted = raw_dir / sensor / f"{tile}{ending}"
     if extracted.exists():
         return extracted
-    place = Place.of(tile)
+    place = Position.of(tile)
     columns, rows = place.column // TILES_PER_ARCHIVE, place.row // TILES_PER_ARCHIVE
     archive = raw_dir / f"{sensor}_{place.epsg}" / f"{place.epsg}_{columns}_{rows}.tar"
     if not archive.exists():

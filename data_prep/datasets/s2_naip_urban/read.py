@@ -15,16 +15,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning
 
 from data_prep.datasets.s2_naip_urban import files, scene_dates
 from data_prep.datasets.s2_naip_urban.contract import CONTRACT, CONTRACT_WITH_LANDSAT, TILE_METERS
-from data_prep.datasets.s2_naip_urban.files import Place
+from data_prep.datasets.s2_naip_urban.files import Position
 from data_prep.datasets.s2_naip_urban.sensors import NAIP, SENSORS, Sensor
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, open_raster
+from data_prep.readers.registration import Place, check_against_metadata
 from data_prep.readers.splits import SplitFiles, read_column
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
@@ -101,20 +103,30 @@ def read_tile(contract: Dataset, raw_dir: Path, tile: Tile) -> tuple[Record, int
     Raises:
       TileError: a file is damaged or not as published, or there is no aerial image; names file, expected and found.
     """
-    place = Place.of(tile.name)
+    frame = _frame(tile)
     aerial = _read_aerial(raw_dir, tile)
     record: Record = {"name": tile.name, "aerial": aerial, "ref_date": aerial["dates"][0]}
     dropped = 0
     for name, sensor in SENSORS.items():
         if name in contract.modalities:
-            record[name], lost = _read_series(raw_dir, tile, sensor, contract.modalities[name])
+            record[name], lost = _read_series(raw_dir, tile, sensor, contract.modalities[name], frame)
             dropped += lost
-    with naming_errors(Path(tile.name)):
-        record["crs"] = CRS.from_epsg(place.epsg).to_string()
-    pixel = CONTRACT.modalities["aerial"].ground_sample_distance
-    west, north = place.column * TILE_METERS, -place.row * TILE_METERS
-    record["transform"] = np.array([pixel, 0, west, 0, -pixel, north], np.float64)
+    assert frame.crs is not None, "the name tells it"
+    record |= {"crs": frame.crs.to_string(), "transform": np.array(frame.transform[:6], np.float64)}
     return record, dropped
+
+
+def _frame(tile: Tile) -> Place:
+    """Returns where the aerial image lies, which the tile's name tells.
+
+    Raises:
+      TileError: it does not.
+    """
+    aerial, at = CONTRACT.modalities["aerial"], Position.of(tile.name)
+    pixel = aerial.ground_sample_distance
+    transform = rasterio.Affine(pixel, 0, at.column * TILE_METERS, 0, -pixel, -at.row * TILE_METERS)
+    with naming_errors(Path(tile.name)):
+        return Place(Path(tile.name), CRS.from_epsg(at.epsg), transform, pixel, aerial.size)
 
 
 def _read_aerial(raw_dir: Path, tile: Tile) -> Record:
@@ -125,14 +137,14 @@ def _read_aerial(raw_dir: Path, tile: Tile) -> Record:
         raise TileError(f"{path}: cannot be read (the file ends too early)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the name says where a tile is
-        pixels = _read_images(path, *NAIP.parts[".png"], CONTRACT.modalities["aerial"].dtype)
+        pixels = _read_images(path, *NAIP.parts[".png"], CONTRACT.modalities["aerial"].dtype, None)
     days = _dates(raw_dir, tile, NAIP)
     expect(path, "images", 1, len(pixels))
     expect(path, "dates", 1, len(days))
     return {"pixels": pixels, "dates": days}
 
 
-def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality) -> tuple[Record, int]:
+def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality, frame: Place) -> tuple[Record, int]:
     """Returns pixels and dates in chronological order, and the number of images without any observed pixel."""
     parts = sensor.parts if tile.dates is not None else sensor.stacked
     paths = {ending: files.find(raw_dir, sensor.folder, tile.name, ending) for ending in parts}
@@ -148,7 +160,7 @@ def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality) 
             raise TileError(
                 f"{raw_dir / sensor.folder / tile.name}{ending}: not found, though other bands of it are there"
             )
-        pixels = _read_images(path, part_bands, side, modality.dtype)
+        pixels = _read_images(path, part_bands, side, modality.dtype, frame)
         expect(path, "images", len(days), len(pixels))
         repeat = modality.size // side
         images.append(pixels.repeat(repeat, -2).repeat(repeat, -1))
@@ -174,13 +186,18 @@ def _dates(raw_dir: Path, tile: Tile, sensor: Sensor) -> np.ndarray:
     return found
 
 
-def _read_images(path: Path, bands: tuple[str, ...], side: int, dtype: str) -> np.ndarray:
-    """Returns `[T, bands, side, side]` of a raster that holds T images, band after band, one image after the other."""
+def _read_images(path: Path, bands: tuple[str, ...], side: int, dtype: str, frame: Place | None) -> np.ndarray:
+    """Returns `[T, bands, side, side]` of a raster that holds T images, band after band, one image after the other.
+
+    Its place is held against the tile's frame, if there is one.
+    """
     with open_raster(path) as file:
         expect(path, "size", (side, side), file.shape)
         if file.count % len(bands):
             raise TileError(f"{path}: bands: expected {', '.join(bands)} of each image, found {file.count} bands")
         expect(path, "dtype", dtype, file.dtypes[0])
+        if frame is not None:
+            check_against_metadata(frame, Place.of(path, file, TILE_METERS / side, side))
         pixels: np.ndarray = file.read()
     return pixels.reshape(-1, len(bands), side, side)
 

@@ -19,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from data_prep.arguments import positive
 from data_prep.datasets.s2_naip_urban.contract import CONTRACT_WITH_LANDSAT
-from data_prep.datasets.s2_naip_urban.files import TILES_PER_ARCHIVE, Place
+from data_prep.datasets.s2_naip_urban.files import TILES_PER_ARCHIVE, Position
 from data_prep.datasets.s2_naip_urban.sensors import SENSORS
 from data_prep.synthetic import city, frame
 
@@ -64,7 +64,7 @@ def write(out_dir: Path, *, tiles: int, seed: int, layout: str, s2_dates: int) -
     with frame.new_folder(out_dir, tiles) as folder:
         scenes: dict[str, dict[str, list[str]]] = {}
         for index in frame.progress(range(tiles)):
-            place = Place(EPSG, FIRST[0] + index % 4, FIRST[1] - index // 4)
+            place = Position(EPSG, FIRST[0] + index % 4, FIRST[1] - index // 4)
             name = f"{place.epsg}_{place.column}_{place.row}"
             scenes[name] = _write_tile(folder, name, np.random.default_rng([seed, index]), index, layout, s2_dates)
         if layout == "stacked":
@@ -168,7 +168,7 @@ def _write_tables(folder: Path, scenes: Mapping[str, Mapping[str, Sequence[str]]
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(["projection", "col", "row", *index, f"{sensor}_scene"])
             for tile in [f"{EPSG}_1_-6000", *scenes]:
-                place = Place.of(tile)
+                place = Position.of(tile)
                 for number, scene in enumerate(scenes.get(tile, scenes[next(iter(scenes))]).get(sensor, ())):
                     lines.writerow([f"EPSG:{place.epsg}", place.column, place.row, *([number] if index else []), scene])
 
@@ -186,7 +186,7 @@ def _archive(folder: Path) -> None:
     """Moves the files of each sensor into archives of 32 × 32 tiles."""
     for sensor in ("naip", *(sensor.folder for sensor in SENSORS.values())):
         for path in sorted((folder / sensor).iterdir()):
-            place = Place.of("_".join(path.stem.split("_")[:3]))
+            place = Position.of("_".join(path.stem.split("_")[:3]))
             utm = str(place.epsg)
             archive = (
                 folder

@@ -20,6 +20,7 @@ from data_prep.datasets.treesatai_ts.contract import CONTRACT, GENERA
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, get_array, open_hdf5, open_raster, read_array
+from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS, SplitFiles
 from data_prep.readers.tables import read_rows
 from data_prep.shards.records import Record
@@ -117,8 +118,7 @@ def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
         expect(path, "dtype", modality.dtype, file.dtypes[0])
         return {
             "aerial": {"pixels": file.read()[None], "dates": np.array([date], np.int16)},
-            "crs": file.crs.to_wkt() if file.crs else "",
-            "transform": np.array(file.transform[:6], np.float64),
+            **georeference(path, file, modality),
         }
 
 
