@@ -35,7 +35,7 @@ def naming_errors(where: object, kind: type[DataPrepError] = TileError) -> Itera
         raise kind(f"{where}: cannot be read ({reason(error, str(where))})") from error
 
 
-def reason(error: Exception, known: str = "\n") -> str:
+def reason(error: Exception, known: str) -> str:
     """Returns what an error says, in one line, without what is `known`; with its type where it is a word at most."""
     text = " ".join(str(error).replace(known, "…").split())
     if " " not in text:

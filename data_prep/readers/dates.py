@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,13 @@ def chronological(dates: np.ndarray) -> np.ndarray | slice:
     return slice(None) if np.array_equal(order, np.arange(len(dates))) else order
 
 
+def in_time(series: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the record of a modality with its acquisitions in order of time."""
+    order = chronological(series["dates"])
+    moved = () if isinstance(order, slice) else [part for part in ("pixels", "dates", "mask") if part in series]
+    return {**series, **{part: series[part][order] for part in moved}}
+
+
 def from_products(names: Iterable[str], token: int) -> np.ndarray:
     """Returns the dates `[T, 3]` int16 of `T` product names, in their order.
 
@@ -60,8 +68,12 @@ def from_products(names: Iterable[str], token: int) -> np.ndarray:
       token: index of the `_`-separated token that starts with the sensing day.
 
     Raises:
-      ValueError: a name holds no date there.
+      ValueError: a name holds no date there, or occurs twice.
     """
+    names, numbers = list(names), dict[str, int]()
+    for number, name in enumerate(names, 1):
+        if numbers.setdefault(name, number) != number:
+            raise ValueError(f"expected each product once, found {name} as {numbers[name]} and {number}")
     dates = [_from_product(name, token) for name in names]
     return np.array(dates, np.int16).reshape(-1, 3)
 

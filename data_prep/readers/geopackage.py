@@ -37,5 +37,12 @@ def read_rows(path: Path, columns: Sequence[str], query: str = "SELECT {columns}
     return list(zip(*fields, strict=True))
 
 
+def check_once(path: Path, column: str) -> None:
+    """Raises a `DataPrepError` if a value of `column` occurs in two rows of the first layer; names both."""
+    query = "SELECT {columns}, min(rowid), max(rowid) FROM {layer} GROUP BY 1 HAVING count(*) > 1 LIMIT 1"
+    for value, first, last in read_rows(path, (column,), query):
+        raise DataPrepError(f"{path}: {column} {value}: expected once, found in row {first} and in row {last}")
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

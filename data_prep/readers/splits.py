@@ -7,12 +7,18 @@ all three splits. Those of the published experiments are in the Hugging Face rep
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from data_prep.errors import DataPrepError
 from data_prep.readers.tables import note, read_rows
 
 SPLITS = ("train", "val", "test")
+
+_MEANT = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 PUBLISHED_IN = "Hugging Face, IGNF/MAESTRO_FLAIR-HUB_base/dataset_splits"
 
@@ -70,6 +76,28 @@ class SplitFiles:
                 f"{absent[0]}: not found{others}; published in {PUBLISHED_IN}/{published_folder}{way_out}"
             )
         return paths
+
+
+def check_split(name: str, where: str) -> None:
+    """Raises a `DataPrepError` unless `name` can be that of a split; `where` says where it was given.
+
+    Phases train on splits of any name, but evaluate `val` and test `test`, spelt so. TFDS takes letters, digits and
+    underscores, and by `all` means all splits.
+    """
+    meant = _MEANT.get(name.strip().lower(), name.strip().lower())
+    if name not in SPLITS and meant in SPLITS:
+        raise DataPrepError(f"{where}: expected {', '.join(SPLITS)}, found {name!r}; did you mean {meant}?")
+    if not _NAME.fullmatch(name) or meant == "all":
+        raise DataPrepError(f"{where}: expected a split's name of letters, digits and underscores, found {name!r}")
+
+
+def check_tiles(splits: Mapping[str, Sequence[Any]]) -> None:
+    """Raises a `DataPrepError` unless splits are named as they can be, and each tile is in one of them, once."""
+    places: dict[str, str] = {}
+    for split, tiles in splits.items():
+        check_split(split, "splits")
+        for number, tile in enumerate(tiles, 1):
+            note(places, tile.name, f"split {split} (its tile {number})", f"tile {tile.name}")
 
 
 def read_column(path: Path, column: str) -> list[str]:

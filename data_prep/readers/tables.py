@@ -13,7 +13,7 @@ from data_prep.errors import DataPrepError, naming_errors
 Key = TypeVar("Key", bound=Hashable)
 
 
-def note(places: dict[Key, str], key: Key, place: object, what: str) -> None:
+def note(places: dict[Key, str], key: Key, place: object, what: str, kind: type[DataPrepError] = DataPrepError) -> None:
     """Notes in `places` where `key` occurs.
 
     Args:
@@ -21,12 +21,13 @@ def note(places: dict[Key, str], key: Key, place: object, what: str) -> None:
       key: what may occur once.
       place: where it is found now: a file, or a line of a table.
       what: names the key in the message, e.g. `tile a1`, or where and what: `splits.csv: tile a1`.
+      kind: what is raised; a `TileError` where only the tiles of one file are concerned.
 
     Raises:
       DataPrepError: it was found before; names both places.
     """
     if key in places:
-        raise DataPrepError(f"{what}: expected once, found in {places[key]} and in {place}")
+        raise kind(f"{what}: expected once, found in {places[key]} and in {place}")
     places[key] = str(place)
 
 

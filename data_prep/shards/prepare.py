@@ -17,6 +17,8 @@ from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
 from data_prep.readers.accepted import accepting
+from data_prep.readers.listing import find_files
+from data_prep.readers.splits import check_tiles
 from data_prep.shards.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to_text
 from data_prep.shards.output import Output, refuse_existing
 from data_prep.shards.records import features
@@ -87,6 +89,7 @@ def prepare(
     source = dataclasses.replace(source, accept=accept)
     with accepting(accept):
         splits = source.list_tiles(raw_dir)
+    check_tiles(splits)
     output = Output(out_dir)
     tasks = plan(source, splits, raw_dir, output, num_shards, seed, strict)
     options = json.loads(json.dumps(dict(options) | ({"accept": sorted(accept)} if accept else {}), default=str))
@@ -195,7 +198,7 @@ def _manifest(
     settings: Mapping[str, Any],
 ) -> Manifest:
     data = tasks[0].output.data
-    described = sorted(path for pattern in source.metadata_files for path in raw_dir.glob(pattern))
+    described = sorted({name for pattern in source.metadata_files for name in find_files(raw_dir, pattern)})
     shards = {
         task.file_name: Shard(
             split=task.split,
@@ -212,7 +215,7 @@ def _manifest(
         dataset_version=source.contract.version,
         builder_version=importlib.metadata.version("mmae_jax"),
         settings=immutabledict(settings),
-        sources=immutabledict({str(path.relative_to(raw_dir)): sha256(path) for path in described}),
+        sources=immutabledict({name: sha256(raw_dir / name) for name in described}),
         shards=immutabledict(shards),
         metadata=immutabledict({name: sha256(data / name) for name in others}),
         skipped=tuple(message for report in reports for message in report.skipped),

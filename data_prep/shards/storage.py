@@ -66,6 +66,15 @@ def file_names(folder: Path) -> set[str]:
     return {path.rstrip("/").rpartition("/")[2] for path in filesystem.ls(name, detail=False)}
 
 
+def entries(folder: Path) -> list[tuple[str, bool]]:
+    """Returns the names in a folder, and whether each is a folder itself; raises an `OSError`."""
+    if is_local(folder):
+        with os.scandir(folder) as found:
+            return [(entry.name, entry.is_dir()) for entry in found]
+    filesystem, name = fsspec.core.url_to_fs(str(folder))
+    return [(each["name"].rstrip("/").rpartition("/")[2], each["type"] == "directory") for each in filesystem.ls(name)]
+
+
 def file_size(path: Path) -> int:
     """Returns the size of a file in bytes; raises `FileNotFoundError`."""
     if is_local(path):

@@ -16,6 +16,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers.accepted import accepting
+from data_prep.readers.dates import in_time
 from data_prep.shards.blocks import blocks
 from data_prep.shards.manifest import crc32c
 from data_prep.shards.output import Output
@@ -168,6 +169,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
                 raise TileError(f"{tile.name}: {error}") from error
             skipped.append(f"{tile.name}: {error}")
         else:
+            record |= {name: in_time(record[name]) for name in missing}
             stored = blocks(record, source.contract)
             for encoded in codec.encode_all(stored.shared, stored.own):
                 writer.write(encoded)

@@ -41,6 +41,20 @@ class Shards:
         """Returns whether there is such a split and it holds records."""
         return split in self.files and self.num_tiles((split,)) > 0
 
+    def check_phase(self, phase: str) -> None:
+        """Checks that the splits which a phase trains on, and chooses an epoch by, are there and hold records.
+
+        Raises:
+          DataError: one is not; names the field that asks for it, and the splits that are there.
+        """
+        settings = self.experiment.phase(phase)
+        wanted = [("train_splits", split) for split in settings.train_splits]
+        wanted += [(field, "val") for field in ("monitor", "patience") if getattr(settings, field) is not None]
+        for field, split in wanted:
+            if not self.has_samples(split):
+                there = ", ".join(name for name in self.files if self.has_samples(name)) or "none"
+                raise DataError(f"{phase}.{field}: expected a split {split} in {self.directory}, found {there}")
+
     def source(self, splits: Sequence[str]) -> Tiles:
         """Returns the tiles of `splits`, one split after the other.
 

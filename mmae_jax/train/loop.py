@@ -41,7 +41,7 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     shards = open_shards(experiment)
     for phase in experiment.phases:
         parallel.check_work(experiment, phase, mesh)
-        shards.source(experiment.phase(phase).train_splits)
+        shards.check_phase(phase)
     finished = finished_phases(workdir)
     for phase in [phase for phase in experiment.phases if phase not in finished][:1]:
         check_first_values(experiment, phase, shards)

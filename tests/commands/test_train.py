@@ -45,7 +45,7 @@ def test_mistakes_are_named_before_the_first_step(refuse, tmp_path, argument, me
 
 def test_absent_split_is_named(refuse):
     message = refuse("--config.pretrain.train_splits=('train', 'extra')")
-    assert "no split 'extra'; found" in message
+    assert "train_splits: expected a split extra in" in message
 
 
 def test_a_finished_run_is_left_as_it_is(finished_run, tiny_experiment):

@@ -144,3 +144,20 @@ def test_a_shape_that_contradicts_the_contract_names_modality_expected_and_found
     message = r"record 0 \(tile_0\): aerial.pixels: expected uint8 \[1, 3, 34, 34\], found uint8 \[1, 3, 36, 36\]"
     with pytest.raises(DataError, match=message):
         source[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"monitor": "main/weighted_f1"}, r"finetune\.monitor: expected a split val in .*, found train, validation"),
+        ({"patience": 3}, r"finetune\.patience: expected a split val in .*, found train, validation"),
+        ({"train_splits": ("train", "extra")}, r"finetune\.train_splits: expected a split extra in .*, found train"),
+    ],
+)
+def test_a_phase_that_needs_a_split_that_is_not_there_is_refused(tmp_path, settings, message):
+    splits = {"train": [[example.record(0)]], "validation": [[example.record(1)]]}
+    experiment = example.experiment(example.write(tmp_path / "shards", splits))
+    shards.open_shards(experiment).check_phase("finetune")
+    phase = dataclasses.replace(experiment.finetune, **settings)
+    with pytest.raises(DataError, match=message):
+        shards.open_shards(dataclasses.replace(experiment, finetune=phase)).check_phase("finetune")

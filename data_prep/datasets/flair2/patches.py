@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data_prep.errors import DataPrepError, naming_errors
+from data_prep.errors import DataPrepError
+from data_prep.readers.json_files import read_json
+from data_prep.readers.listing import find_files
 from data_prep.readers.splits import SPLITS
 
 T = TypeVar("T")
@@ -87,15 +88,13 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Patch]]:
 
 def _images(folder: Path) -> Iterator[tuple[str, str]]:
     """Returns area and file name of the aerial images below a folder, none if it is absent."""
-    if folder.exists():
-        for path in sorted(folder.glob("*/*/img/IMG_*.tif")):
-            domain, area, _, image = path.parts[-4:]
-            yield f"{domain}/{area}", image
+    for path in find_files(folder, "*/*/img/IMG_*.tif"):
+        domain, area, _, image = path.split("/")
+        yield f"{domain}/{area}", image
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
-    with naming_errors(path, DataPrepError):
-        entries = json.loads(path.read_text(encoding="utf-8"))
+    entries = read_json(path)
     if not isinstance(entries, Mapping):
         raise DataPrepError(
             f"{path}: expected a JSON object with an entry for each image, found {type(entries).__name__}"

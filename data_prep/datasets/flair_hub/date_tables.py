@@ -16,7 +16,7 @@ from immutabledict import immutabledict
 
 from data_prep.errors import TileError
 from data_prep.readers import dates
-from data_prep.readers.geopackage import read_rows
+from data_prep.readers.geopackage import check_once, read_rows
 
 DAY_TABLES = immutabledict(aerial="AERIAL", aerial_rlt="AERIAL-RLT", spot="SPOT")
 SERIES_TABLES = immutabledict(s2="SENTINEL2", s1_asc="SENTINEL1-ASC", s1_des="SENTINEL1-DESC")
@@ -100,12 +100,14 @@ class _Series:
 
 
 def _read_days(path: Path) -> DateTable:
+    check_once(path, "patch_id")
     rows = sorted((patch or "", day or "") for patch, day in read_rows(path, ("patch_id", "date")))
     patches, days = zip(*rows, strict=True) if rows else ((), ())
     return _Days(path, np.array(patches, "S"), np.array(days, "S"))
 
 
 def _read_series(path: Path) -> DateTable:
+    check_once(path, "patch_id")
     by_area: dict[str, str] = {}
     by_patch: dict[str, str] = {}
     for area, text, patches in read_rows(path, ("patch_id", "acquisition_dates"), _SERIES_OF_AREAS):

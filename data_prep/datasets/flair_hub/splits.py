@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_prep.errors import DataPrepError
-from data_prep.readers.geopackage import read_rows
+from data_prep.readers.geopackage import check_once, read_rows
+from data_prep.readers.listing import find_files
 from data_prep.readers.splits import SPLITS, SplitFiles, read_column
 
 OFFICIAL_SPLITS = (*(f"split_{number}" for number in range(1, 6)), "split_flairchallenge")
@@ -88,6 +89,7 @@ class SplitChoice:
 
 
 def _official(path: Path, column: str) -> dict[str, list[Patch]]:
+    check_once(path, "patch_id")
     names: dict[str, list[str]] = {split: [] for split in SPLITS}
     for name, published in read_rows(path, ("patch_id", column)):
         if published not in _OFFICIAL:
@@ -117,10 +119,8 @@ def _in_areas(raw_dir: Path, path: Path) -> dict[str, list[Patch]]:
 
 def _on_disk(raw_dir: Path, domain: str, area: str) -> list[str]:
     """Returns the ids of the patches of an area that have an aerial image."""
-    folder = raw_dir / f"{domain}_AERIAL_RGBI" / area
-    if not folder.exists():
-        return []
-    return sorted(path.name.removesuffix(".tif").replace("_AERIAL_RGBI_", "_") for path in folder.glob("*.tif"))
+    found = find_files(raw_dir / f"{domain}_AERIAL_RGBI" / area, "*.tif")
+    return [name.removesuffix(".tif").replace("_AERIAL_RGBI_", "_") for name in found]
 
 
 def _patches(path: Path, names: Iterable[str], split: str) -> list[Patch]:

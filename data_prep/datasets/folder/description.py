@@ -8,15 +8,12 @@ from collections.abc import Mapping
 
 from immutabledict import immutabledict
 
+from data_prep.datasets.folder.names import check_names, check_shares
 from data_prep.datasets.folder.patterns import PatternError, pattern_fields
 from mmae_jax.checks import check_dtype
 from mmae_jax.config import from_plain, to_plain
 from mmae_jax.spec import Dataset, Modality, SpecError, Target
 from mmae_jax.tasks import TASKS
-
-NAME = r"[A-Za-z]\w*"
-"""Names of datasets that TFDS takes."""
-RESERVED = ("name", "crs", "transform", "ref_date")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,8 +138,6 @@ class Folder:
 
 def check(folder: Folder) -> None:
     """Raises a `SpecError` at the first field that cannot be right; the message begins with its name."""
-    if not isinstance(folder.name, str) or not re.fullmatch(NAME, folder.name):
-        raise SpecError(f"name: expected a letter, then letters, digits and underscores, found {folder.name!r}")
     _expect("modalities", folder.modalities, Mapping, Files)
     _expect("targets", folder.targets, Mapping, (Raster, Column))
     if not isinstance(folder.splits, (Table, Fractions, InNames)):
@@ -150,6 +145,7 @@ def check(folder: Folder) -> None:
     if not folder.modalities:
         raise SpecError("modalities: expected at least one, found none")
     from_plain(Dataset, to_plain(folder.contract), "")
+    check_names(folder)
     for name, files in folder.modalities.items():
         _check_files(f"modalities.{name}", files)
         _check_sensor(f"modalities.{name}.sensor", files.sensor, folder)
@@ -160,8 +156,8 @@ def check(folder: Folder) -> None:
             f"blocks: expected a divisor of {folder.contract.size_gcd}, which divides the sizes of all rasters, "
             f"found {folder.blocks}"
         )
-    if isinstance(folder.splits, Fractions) and abs(sum(folder.splits.shares.values()) - 1) > 1e-6:
-        raise SpecError(f"splits.shares: expected shares that add up to 1, found {dict(folder.splits.shares)}")
+    if isinstance(folder.splits, Fractions):
+        check_shares(folder.splits.shares)
 
 
 def _expect(field: str, found: object, kind: type, inner: type | tuple[type, ...]) -> None:
@@ -183,6 +179,7 @@ def _check_files(field: str, files: Files) -> None:
             f"{field}: expected one of {{date}} in the pattern, date_regex, dates and date, "
             f"found {' and '.join(given) or 'none'}"
         )
+    _check_dates(field, files)
     if (files.masks is None) != (not files.sensor.mask_channels):
         wanted = f"files of {', '.join(files.sensor.mask_channels)}" if files.sensor.mask_channels else "None"
         raise SpecError(
@@ -195,6 +192,21 @@ def _check_files(field: str, files: Files) -> None:
         )
 
 
+def _check_dates(field: str, files: Files) -> None:
+    if "%Y" not in files.date_format and "%y" not in files.date_format:
+        raise SpecError(f"{field}.date_format: expected a format with the year, %Y or %y, found {files.date_format!r}")
+    if files.date_regex is None:
+        return
+    try:
+        groups = re.compile(files.date_regex).groups
+    except re.error as error:
+        raise SpecError(
+            f"{field}.date_regex: expected a regular expression, found {files.date_regex!r} ({error})"
+        ) from error
+    if not groups:
+        raise SpecError(f"{field}.date_regex: expected a group (…) that finds the date, found {files.date_regex!r}")
+
+
 def _fields(field: str, pattern: str, date_format: str) -> set[str]:
     try:
         return pattern_fields(pattern, date_format)
@@ -204,8 +216,8 @@ def _fields(field: str, pattern: str, date_format: str) -> set[str]:
 
 def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
     check_dtype(field, sensor.dtype)
-    if not sensor.bands or len(set(sensor.bands)) != len(sensor.bands):
-        raise SpecError(f"{field}.bands: expected one name or more, each once, found {sensor.bands!r}")
+    if not sensor.bands:
+        raise SpecError(f"{field}.bands: expected one name or more, found none")
     covered = sensor.size * sensor.ground_sample_distance
     if abs(covered - folder.tile_meters) > sensor.ground_sample_distance / 2:
         raise SpecError(
@@ -225,10 +237,6 @@ def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
     if target.kind not in kinds:
         raise SpecError(f"{field}.target.kind: expected {', '.join(kinds[:-1])} or {kinds[-1]}, found {target.kind!r}")
     TASKS[target.kind].check_classes(f"{field}.target", target)
-    if target.field in (*RESERVED, *folder.modalities):
-        raise SpecError(
-            f"{field}.target.field: expected a name that no other part of a record has, found {target.field!r}"
-        )
     if isinstance(source, Raster):
         _fields(f"{field}.pattern", source.pattern, "%Y")
         if target.size is None:

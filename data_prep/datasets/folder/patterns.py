@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from data_prep.errors import DataPrepError
+from data_prep.readers.listing import ANY_DEPTH, find_files
 
 FIELDS = ("tile", "date", "split")
 CODES = {
@@ -19,9 +20,13 @@ CODES = {
     "%H": r"\d{2}",
     "%M": r"\d{2}",
     "%S": r"\d{2}",
+    "%f": r"\d{1,6}",
     "%b": r"[A-Za-z]{3}",
+    "%z": r"(?:Z|[+-]\d{2}:?\d{2})",
 }
 """What codes of `strptime` look like in a file name."""
+OTHERS = {"*": "([^/]*)", "**/": "((?:[^/]+/)*)"}
+"""What else varies in paths."""
 
 
 class PatternError(ValueError):
@@ -37,12 +42,14 @@ class Match:
       tile: name of its tile.
       date: text of its date, if the pattern has one.
       split: name of its split, if the pattern has one.
+      others: what each `*` and `**` stands for.
     """
 
     path: str
     tile: str
     date: str | None
     split: str | None
+    others: tuple[str, ...] = ()
 
 
 def pattern_fields(pattern: str, date_format: str) -> set[str]:
@@ -56,6 +63,9 @@ def pattern_fields(pattern: str, date_format: str) -> set[str]:
         raise PatternError(f"expected {{tile}} and, where needed, {{date}}, {{split}} or *, found {pattern!r}")
     if pattern.startswith("/") or ".." in pattern.split("/"):
         raise PatternError(f"expected a path below the raw folder, found {pattern!r}")
+    *folders, file = pattern.split("/")
+    if "**" in file or any("**" in name and name != ANY_DEPTH for name in folders):
+        raise PatternError(f"expected ** alone between slashes, for folders of any depth, found {pattern!r}")
     if "date" in found:
         _expression(pattern, date_format)
     return found
@@ -64,10 +74,10 @@ def pattern_fields(pattern: str, date_format: str) -> set[str]:
 def _expression(pattern: str, date_format: str) -> re.Pattern[str]:
     seen: set[str] = set()
     parts = []
-    for part in re.split(r"(\{.*?\}|\*)", pattern):
+    for part in re.split(r"(\{.*?\}|\*\*/|\*)", pattern):
         name = part[1:-1]
-        if part == "*":
-            parts.append("[^/]*")
+        if part in OTHERS:
+            parts.append(OTHERS[part])
         elif not part.startswith("{"):
             parts.append(re.escape(part))
         elif name in seen:
@@ -94,27 +104,31 @@ def find(raw_dir: Path, pattern: str, date_format: str, field: str) -> list[Matc
       DataPrepError: there is none; names `field`, where the pattern was given.
     """
     expression = _expression(pattern, date_format)
-    below = len(str(raw_dir).rstrip("/")) + 1
-    paths = sorted(str(path)[below:] for path in raw_dir.glob(re.sub(r"\{.*?\}", "*", pattern)))
-    matches = [(path, expression.fullmatch(path)) for path in paths]
-    found = [
-        Match(path, match["tile"], *(match.groupdict().get(name) for name in ("date", "split")))
-        for path, match in matches
-        if match is not None
-    ]
+    anything = re.sub(r"\{.*?\}", "*", pattern.replace("{date}", re.sub("%.", "*", date_format)))
+    paths = find_files(raw_dir, anything)
+    found = [_match(path, match) for path in paths if (match := expression.fullmatch(path)) is not None]
     if not found:
         raise DataPrepError(f"{field}: expected files {pattern!r} in {raw_dir}, found none")
     return found
 
 
-def parse_date(text: str, date_format: str, where: str) -> tuple[int, int, int]:
-    """Returns `(year, day of year, hour)`.
+def _match(path: str, match: re.Match[str]) -> Match:
+    named = match.groupdict()
+    numbers = set(range(1, len(match.groups()) + 1)) - set(match.re.groupindex.values())
+    return Match(path, match["tile"], named.get("date"), named.get("split"), match.group(0, 0, *sorted(numbers))[2:])
+
+
+def parse_moment(text: str, date_format: str, where: str) -> datetime.datetime:
+    """Returns a time, in UTC where the text tells its offset.
 
     Raises:
-      DataPrepError: `text` is not written in `date_format`; names `where` it is.
+      DataPrepError: `text` is not written in `date_format`, or there is no such day; names `where` it is.
     """
     try:
         moment = datetime.datetime.strptime(text, date_format)
+        exists = "%j" not in date_format or f"{moment:%j}" in text  # day 366 of other years would be in the next one
     except ValueError as error:
         raise DataPrepError(f"{where}: expected a date {date_format}, found {text!r}") from error
-    return moment.year, moment.timetuple().tm_yday, moment.hour
+    if not exists:
+        raise DataPrepError(f"{where}: expected a day of the year, found {text!r}")
+    return moment if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(tzinfo=None)

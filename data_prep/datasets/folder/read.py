@@ -10,9 +10,11 @@ import numpy as np
 import rasterio
 
 from data_prep.datasets.folder.description import Column, Files, Folder, Raster
+from data_prep.datasets.folder.series import Acquisition
 from data_prep.datasets.folder.targets import read_raster_target, target_field
-from data_prep.datasets.folder.tiles import Acquisition, FolderTile
+from data_prep.datasets.folder.tiles import FolderTile
 from data_prep.errors import TileError
+from data_prep.readers.dates import in_time
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
 from data_prep.shards.records import Record
@@ -97,7 +99,7 @@ def _series(images: list[_Image], sensor: Modality) -> Record:
     if sensor.mask_channels:
         masks = [image.mask for image in images if image.mask is not None]
         stored["mask"] = np.concatenate([np.empty((0, len(sensor.mask_channels), side, side), np.uint8), *masks])
-    return stored
+    return in_time(stored)
 
 
 def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import numpy as np
 
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
+from data_prep.readers.json_files import read_json
+from data_prep.readers.tables import note
 
 FILE = "metadata.geojson"
 NUM_FOLDS = 5
@@ -74,19 +75,17 @@ def read_patches(raw_dir: Path) -> dict[str, Patch]:
       DataPrepError: the file is absent or damaged, or lists a patch twice.
     """
     path = raw_dir / FILE
+    content = read_json(path)
     try:
-        features = json.loads(path.read_text(encoding="utf-8"))["features"]
-        found = [_patch(feature) for feature in features]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = [_patch(feature) for feature in content["features"]]
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise DataPrepError(
             f"{path}: expected a GeoJSON file with an ID_PATCH for each patch, but it cannot be read ({error!r})"
         ) from error
-    patches = {patch.name: patch for patch in found}
-    if len(patches) < len(found):
-        raise DataPrepError(
-            f"{path}: expected one entry for each patch, found {len(found)} entries for {len(patches)} patches"
-        )
-    return patches
+    places: dict[str, str] = {}
+    for number, patch in enumerate(found, 1):
+        note(places, patch.name, f"feature {number}", f"{path}: patch {patch.name}")
+    return {patch.name: patch for patch in found}
 
 
 def _patch(feature: Mapping[str, Any]) -> Patch:

@@ -20,6 +20,7 @@ from data_prep.datasets.pureforest.contract import CLASSES, CONTRACT, SPECIES, U
 from data_prep.datasets.pureforest.height_model import Square, read_points, surface_and_terrain
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.elevation import quantised
+from data_prep.readers.listing import find_files
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS
@@ -63,9 +64,8 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
       DataPrepError: there are no images, or the table contradicts them.
     """
     found = {
-        split: sorted(path.stem for path in (raw_dir / "imagery" / split).glob("*.tiff"))
+        split: [name.removesuffix(".tiff") for name in find_files(raw_dir / "imagery" / split, "*.tiff")]
         for split in SPLITS
-        if (raw_dir / "imagery" / split).is_dir()
     }
     tiles = {split: [Tile(split, name) for name in names] for split, names in found.items() if names}
     if not tiles:
@@ -73,10 +73,21 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
             f"{raw_dir / 'imagery'}: expected images {{train,val,test}}/*.tiff, found none; unzip data/imagery-*.zip "
             "and data/lidar-*.zip of Hugging Face IGNF/PureForest there"
         )
+    _check_once(tiles)
     table = raw_dir / TABLE
     if table.exists():
         _check_table(table, tiles)
     return tiles
+
+
+def _check_once(tiles: Mapping[str, list[Tile]]) -> None:
+    """The names of a patch's files begin with its split: a patch in two splits has two names."""
+    places: dict[str, str] = {}
+    for split, members in tiles.items():
+        for tile in members:
+            match = _NAME.fullmatch(tile.name)
+            patch = match["patch"] if match else tile.name
+            note(places, patch, f"imagery/{split}/{tile.name}.tiff", f"patch {patch}")
 
 
 def _check_table(path: Path, tiles: Mapping[str, list[Tile]]) -> None:

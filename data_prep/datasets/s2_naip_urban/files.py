@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from data_prep.errors import TileError, naming_errors
+from data_prep.readers.listing import find_files
 from data_prep.readers.raw import is_local
+from data_prep.readers.tables import note
 
 TILES_PER_ARCHIVE = 32
 """Tiles per side of an archive."""
@@ -51,11 +53,10 @@ def has_sensor(raw_dir: Path, sensor: str) -> bool:
 
 
 def names(raw_dir: Path, sensor: str) -> Iterator[str]:
-    """Returns the names of all files of `sensor`."""
-    if (raw_dir / sensor).is_dir():
-        yield from (path.name for path in (raw_dir / sensor).iterdir())
-    for archive in raw_dir.glob(f"{sensor}_?????/*.tar"):
-        yield from _members(archive)
+    """Returns the names of all files of `sensor`; twice what is extracted from an archive that is still there."""
+    yield from find_files(raw_dir / sensor, "*")
+    for archive in find_files(raw_dir, f"{sensor}_*/*.tar"):
+        yield from _members(raw_dir / archive)
 
 
 def find(raw_dir: Path, sensor: str, tile: str, ending: str) -> Path | None:
@@ -94,4 +95,11 @@ def last_bytes(found: Path, number: int) -> bytes:
 def _members(archive: Path) -> Mapping[str, tuple[int, int]]:
     """Returns file name → offset and size in an archive, from its headers alone."""
     with naming_errors(archive), tarfile.open(archive, "r:") as file:
-        return {Path(m.name).name: (m.offset_data, m.size) for m in file if m.isfile()}
+        members, places = dict[str, tuple[int, int]](), dict[str, str]()
+        for member in filter(tarfile.TarInfo.isfile, file):
+            name = Path(member.name).name
+            if name.startswith("."):  # resource forks of macOS
+                continue
+            note(places, name, f"{member.name} at byte {member.offset}", f"{archive}: {name}", TileError)
+            members[name] = member.offset_data, member.size
+        return members

@@ -61,7 +61,7 @@ def list_tiles(all_tiles: bool, raw_dir: Path) -> dict[str, list[Tile]]:
       DataPrepError: a csv or a table is absent, damaged or lacks a column, or there are no aerial images.
     """
     if all_tiles:
-        pngs = sorted(name for name in files.names(raw_dir, NAIP.folder) if name.endswith(".png"))
+        pngs = sorted({name for name in files.names(raw_dir, NAIP.folder) if name.endswith(".png")})
         if not pngs:
             raise DataPrepError(f"{raw_dir}: expected aerial images naip/*.png or naip_*/*.tar, found none")
         names = {"train": [name.removesuffix(".png") for name in pngs]}

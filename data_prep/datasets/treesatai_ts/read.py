@@ -87,7 +87,7 @@ def _parse(row: Mapping[str, str], where: str) -> Tile:
 def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
     """Returns the record of a tile and the number of Sentinel-2 acquisitions dropped because a value is damaged.
 
-    Values, acquisitions and their order stay as published. Mask percents are rounded up: what was above 0 stays so.
+    Values stay as published. Mask percents are rounded up: what was above 0 stays so.
 
     Raises:
       TileError: a file is absent, damaged or not as published; names file, key, expected and found.
