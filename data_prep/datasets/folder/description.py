@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from immutabledict import immutabledict
 
 from data_prep.datasets.folder.names import check_names, check_shares
-from data_prep.datasets.folder.patterns import PatternError, pattern_fields
+from data_prep.datasets.folder.patterns import PatternError, date_expression, pattern_fields
 from mmae_jax.checks import check_dtype
 from mmae_jax.config import from_plain, to_plain
 from mmae_jax.spec import Dataset, Modality, SpecError, Target
@@ -171,7 +171,7 @@ def _expect(field: str, found: object, kind: type, inner: type | tuple[type, ...
 
 
 def _check_files(field: str, files: Files) -> None:
-    fields = _fields(f"{field}.pattern", files.pattern, files.date_format)
+    fields = _fields(f"{field}.pattern", files.pattern)
     given = [name for name in ("date_regex", "dates", "date") if getattr(files, name) is not None]
     given += ["{date} in the pattern"] if "date" in fields else []
     if len(given) != 1:
@@ -186,13 +186,17 @@ def _check_files(field: str, files: Files) -> None:
             f"{field}.masks: expected {wanted}, since sensor.mask_channels is {files.sensor.mask_channels}, "
             f"found {files.masks!r}"
         )
-    if files.masks is not None and _fields(f"{field}.masks", files.masks, files.date_format) != fields:
+    if files.masks is not None and _fields(f"{field}.masks", files.masks) != fields:
         raise SpecError(
             f"{field}.masks: expected the same fields as in pattern {files.pattern!r}, found {files.masks!r}"
         )
 
 
 def _check_dates(field: str, files: Files) -> None:
+    try:
+        date_expression(files.date_format)
+    except PatternError as error:
+        raise SpecError(f"{field}.date_format: {error}") from error
     if "%Y" not in files.date_format and "%y" not in files.date_format:
         raise SpecError(f"{field}.date_format: expected a format with the year, %Y or %y, found {files.date_format!r}")
     if files.date_regex is None:
@@ -207,9 +211,9 @@ def _check_dates(field: str, files: Files) -> None:
         raise SpecError(f"{field}.date_regex: expected a group (…) that finds the date, found {files.date_regex!r}")
 
 
-def _fields(field: str, pattern: str, date_format: str) -> set[str]:
+def _fields(field: str, pattern: str) -> set[str]:
     try:
-        return pattern_fields(pattern, date_format)
+        return pattern_fields(pattern)
     except PatternError as error:
         raise SpecError(f"{field}: {error}") from error
 
@@ -238,7 +242,7 @@ def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
         raise SpecError(f"{field}.target.kind: expected {', '.join(kinds[:-1])} or {kinds[-1]}, found {target.kind!r}")
     TASKS[target.kind].check_classes(f"{field}.target", target)
     if isinstance(source, Raster):
-        _fields(f"{field}.pattern", source.pattern, "%Y")
+        _fields(f"{field}.pattern", source.pattern)
         if target.size is None:
             raise SpecError(f"{field}.target.size: expected the pixels per side, found None")
         check_dtype(f"{field}.target", target.dtype, largest=4)  # what JAX computes with

@@ -52,11 +52,11 @@ class Match:
     others: tuple[str, ...] = ()
 
 
-def pattern_fields(pattern: str, date_format: str) -> set[str]:
+def pattern_fields(pattern: str) -> set[str]:
     """Returns the names of the fields of a pattern.
 
     Raises:
-      PatternError: it has no `{tile}`, another field than `FIELDS`, or a date format that is not understood.
+      PatternError: it has no `{tile}`, another field than `FIELDS`, or `**` beside other text.
     """
     found = set(re.findall(r"\{(.*?)\}", pattern))
     if "tile" not in found or not found <= set(FIELDS):
@@ -66,8 +66,6 @@ def pattern_fields(pattern: str, date_format: str) -> set[str]:
     *folders, file = pattern.split("/")
     if "**" in file or any("**" in name and name != ANY_DEPTH for name in folders):
         raise PatternError(f"expected ** alone between slashes, for folders of any depth, found {pattern!r}")
-    if "date" in found:
-        _expression(pattern, date_format)
     return found
 
 
@@ -84,11 +82,12 @@ def _expression(pattern: str, date_format: str) -> re.Pattern[str]:
             parts.append(f"(?P={name})")
         else:
             seen.add(name)
-            parts.append(f"(?P<{name}>{_date_expression(date_format) if name == 'date' else '[^/]+'})")
+            parts.append(f"(?P<{name}>{date_expression(date_format) if name == 'date' else '[^/]+'})")
     return re.compile("".join(parts))
 
 
-def _date_expression(date_format: str) -> str:
+def date_expression(date_format: str) -> str:
+    """Returns the regular expression of dates of a format; raises a `PatternError` where it is not understood."""
     parts = []
     for part in re.split(r"(%.)", date_format):
         if part.startswith("%") and part not in CODES:

@@ -197,10 +197,10 @@ BAD_DESCRIPTIONS = [
     (('"s1/{tile}.tif"', '"../{tile}.tif"'), "modalities.s1.pattern: expected a path below the raw folder"),
     ((', date="20200101"', ""), "modalities.dem: expected one of .* found none"),
     (('date="20200101"', 'date="2020"'), "modalities.dem.date: expected a date %Y%m%d, found '2020'"),
-    (("%Y-%m-%d", "%Q"), r"expected a date %Q"),
+    (("%Y-%m-%d", "%Q"), r"modalities.s1.date_format: expected a date format of .*, found %Q"),
     (("size=4)", "size=5)"), r"modalities.s1.sensor.size: expected 4 pixels of 20 m to cover 80 m, found 5"),
     (('"float32", "dB"', '"flot32", "dB"'), "modalities.s1.sensor.dtype: expected the name of a numeric dtype"),
-    (('("VV", "VH")', '("VV", "VV")'), "modalities.s1.sensor.bands: expected one name or more, each once"),
+    (('("VV", "VH")', '("VV", "VV")'), "modalities.s1.sensor.bands: expected different names, found 'VV' and 'VV'"),
     (('("VV", "VH")', '"VV"'), r"modalities.s1.bands: expected a list"),
     (
         ('mask_channels=("cloud",)', "mask_channels=()"),
@@ -211,7 +211,7 @@ BAD_DESCRIPTIONS = [
     (("s1/{tile}.tif", "s1/{tile}.tiff"), r"modalities.s1.pattern: expected files 's1/\{tile\}.tiff' in"),
     (("splits.csv", "absent.csv"), r"absent.csv: cannot be read"),
     (('Table("splits.csv")', "3"), "splits: expected Table, Fractions or InNames, found 3"),
-    (('Table("splits.csv")', 'Fractions({"train": 0.5})'), "splits.shares: expected shares that add up to 1"),
+    (('Table("splits.csv")', 'Fractions({"train": 0.5})'), "splits.shares: expected shares above 0 that add up to 1"),
     (
         ('Table("splits.csv")', "InNames()"),
         r"splits: expected one \{split\} in the names of tile a1's files, found none",
