@@ -68,12 +68,8 @@ def from_products(names: Iterable[str], token: int) -> np.ndarray:
       token: index of the `_`-separated token that starts with the sensing day.
 
     Raises:
-      ValueError: a name holds no date there, or occurs twice.
+      ValueError: a name holds no date there.
     """
-    names, numbers = list(names), dict[str, int]()
-    for number, name in enumerate(names, 1):
-        if numbers.setdefault(name, number) != number:
-            raise ValueError(f"expected each product once, found {name} as {numbers[name]} and {number}")
     dates = [_from_product(name, token) for name in names]
     return np.array(dates, np.int16).reshape(-1, 3)
 

@@ -9,7 +9,6 @@ import pytest
 from data_prep.datasets.flair_hub.date_tables import date_tables
 from data_prep.datasets.s2_naip_urban import files
 from data_prep.errors import DataPrepError, TileError
-from data_prep.readers.dates import from_products
 from data_prep.readers.json_files import read_json
 from data_prep.readers.splits import check_tiles
 from tests.data_prep.shards.tiny import Tile
@@ -37,12 +36,6 @@ def test_json_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / "a.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(DataPrepError, match=r"a\.json: cannot be read"):
         read_json(tmp_path / "a.json")
-
-
-def test_a_product():
-    name = "S2A_MSIL2A_20190103T104431_N0211_R008_T32UMD_20190103T115449"
-    with pytest.raises(ValueError, match=r"expected each product once, found .* as 1 and 2"):
-        from_products([name, name], -5)
 
 
 def test_a_member_of_an_archive(tmp_path):
