@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
+from immutabledict import immutabledict
 
 from mmae_jax.config import to_plain
 from mmae_jax.contract.file import ContractError
-from mmae_jax.spec import Dataset, Modality, SpecError, Target
+from mmae_jax.spec import Architecture, Dataset, Experiment, Input, Modality, Model, SpecError, Target
 
 VALUES = "values"
 """First part of the names by which `data.allow` accepts findings about values: `values.<input>.<band>`."""
@@ -55,6 +56,36 @@ def check_contract(expected: Dataset, found: Dataset, where: str | Path, allow: 
         )
 
 
+def in_use(dataset: Dataset, experiment: Experiment) -> Dataset:
+    """Returns what of a contract an experiment depends on: its sensors, its targets, and how tiles are stored.
+
+    The dataset's name and version, other sensors, colours, and masks that are switched off are taken from `experiment`
+    or left out, so that they contradict nothing.
+    """
+    masked = {
+        experiment.modality_name(name)
+        for name, model_input in experiment.inputs.items()
+        if model_input.mask_threshold < 100
+    }
+    modalities = {
+        name: modality if name in masked else dataclasses.replace(modality, mask_channels=())
+        for name, modality in dataset.modalities.items()
+        if name in map(experiment.modality_name, experiment.inputs)
+    }
+    targets = {
+        name: dataclasses.replace(target, colours=None)
+        for name, target in dataset.targets.items()
+        if name in experiment.targets
+    }
+    return dataclasses.replace(
+        dataset,
+        name=experiment.dataset.name,
+        version=experiment.dataset.version,
+        modalities=immutabledict(modalities),
+        targets=immutabledict(targets),
+    )
+
+
 def refused(lines: Iterable[str], allow: Iterable[str], where: object, prefix: str = "") -> list[str]:
     """Returns the lines of `differences` whose field is not in `allow`; warns once of each that is.
 
@@ -81,19 +112,25 @@ def warn_once(message: str) -> None:
 
 
 def check_allow(allow: Iterable[str]) -> None:
-    """Raises a `SpecError` at a name that can be neither a contract field nor a finding about values."""
-    top = {field.name for field in dataclasses.fields(Dataset)}
-    inner = {"modalities": Modality, "targets": Target}
+    """Raises a `SpecError` at a name that can be neither a field that is compared nor a finding about values."""
+    inner = {"modalities": Modality, "targets": Target, "inputs": Input}
     for name in allow:
         first, *rest = name.split(".")
         if first == VALUES:
             known = len(rest) == 2
         elif first in inner:
-            known = len(rest) == 1 or (len(rest) == 2 and rest[1] in {f.name for f in dataclasses.fields(inner[first])})
+            known = len(rest) == 1 or (len(rest) == 2 and rest[1] in _names(inner[first]))
+        elif first == "model":
+            known = len(rest) == 1 and rest[0] in _names(Model)
+            known |= len(rest) == 2 and rest[0] == "architecture" and rest[1] in _names(Architecture)
         else:
-            known = first in top and not rest
+            known = first in _names(Dataset) and not rest
         if not known or not all([first, *rest]):
             raise SpecError(
-                "data.allow: expected fields of the sensor contract, e.g. 'modalities.s2.scale', or bands, e.g. "
-                f"'{VALUES}.s2.B04', found {name!r}"
+                "data.allow: expected fields that are compared, e.g. 'modalities.s2.scale' or 'inputs.s2.norm_fac', or "
+                f"bands, e.g. '{VALUES}.s2.B04', found {name!r}"
             )
+
+
+def _names(kind: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}

@@ -110,7 +110,9 @@ def open_shards(experiment: spec.Experiment) -> Shards:
     directory = epath.Path(experiment.data.dir)
     if not directory.is_dir():
         raise DataError(f"data.dir: {directory} is not a folder; write shards with `python -m data_prep`")
-    contract.check_contract(experiment.dataset, contract.read_contract(directory), directory, experiment.data.allow)
+    stored = contract.in_use(contract.read_contract(directory), experiment)
+    expected = contract.in_use(experiment.dataset, experiment)
+    contract.check_contract(expected, stored, directory, experiment.data.allow)
     return Shards(str(directory), experiment, shard_files(directory))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +13,7 @@ import orbax.checkpoint.experimental.v1 as ocp
 from etils import epath
 
 from mmae_jax import config
-from mmae_jax.contract import differences, refused
+from mmae_jax.contract import differences, in_use, refused
 from mmae_jax.formats import VERSION_KEY, format_version, unsealed
 from mmae_jax.spec import PHASES, Experiment, SpecError
 from mmae_jax.weights.checksums import checksums
@@ -46,7 +47,7 @@ def check_same_experiment(directory: epath.PathLike, experiment: Experiment, pha
     others = tuple(name for name in PHASES if name != phase or not trains)
     lines = [
         line
-        for line in differences(config.to_plain(experiment), config.to_plain(open_experiment(directory)))
+        for line in differences(_compared(experiment, experiment), _compared(open_experiment(directory), experiment))
         if not line.startswith((*FREE_FIELDS, *(f"{name}." for name in others)))
     ]
     lines = refused(lines, experiment.data.allow, directory, prefix="dataset.")
@@ -54,6 +55,12 @@ def check_same_experiment(directory: epath.PathLike, experiment: Experiment, pha
         raise CheckpointError(
             f"{directory}: holds checkpoints of another experiment, choose another workdir\n  " + "\n  ".join(lines)
         )
+
+
+def _compared(experiment: Experiment, user: Experiment) -> dict[str, Any]:
+    """Returns the fields of an experiment with what of its contract `user` depends on."""
+    plain: dict[str, Any] = config.to_plain(dataclasses.replace(experiment, dataset=in_use(experiment.dataset, user)))
+    return plain
 
 
 def open_experiment(directory: epath.PathLike) -> Experiment:

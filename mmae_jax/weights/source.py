@@ -12,14 +12,15 @@ from etils import epath
 from flax import nnx
 
 from mmae_jax import parallel
-from mmae_jax.contract import check_contract
+from mmae_jax.contract import warn_once
 from mmae_jax.models.params import Path, abstract_model, by_path, from_paths
 from mmae_jax.spec import PHASES, Dataset, Experiment, Mesh, SpecError
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.checkpoint import load_params
 from mmae_jax.weights.folder import open_experiment
 from mmae_jax.weights.result import read_result
-from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, read_tensors
+from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, check_numbers, read_tensors
+from mmae_jax.weights.transfer import check_transfer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +91,7 @@ def open_weights(
     if chosen := [name for name, choice in choices.items() if choice is not None]:
         raise WeightsError(f"{path}: one set of weights; {', '.join(chosen)} can be chosen in a workdir only")
     tensors, experiment = read_tensors(path)
+    check_numbers(tensors, path)
     return Weights(path, experiment, functools.partial(_from_tensors, tensors))
 
 
@@ -97,15 +99,20 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
     """Returns the parameters in `init_from`, see `open_weights`.
 
     Raises:
-      SpecError: nothing can be read from there, or it does not match the model or its sensor contract.
+      SpecError: nothing can be read from there, it does not match the model, or means something else.
     """
     assert experiment.init_from is not None, "asked for by the configuration"
     try:
         weights = open_weights(experiment.init_from, averaged=False)
     except WeightsError as error:
         raise SpecError(f"init_from: {error}") from error
-    if weights.contract is not None:
-        check_contract(experiment.dataset, weights.contract, str(weights.where), experiment.data.allow)
+    if weights.experiment is None:
+        warn_once(
+            f"init_from: {weights.where} does not say what its weights were trained on: "
+            "bands, units, scaling and dates are taken to be this experiment's"
+        )
+    else:
+        check_transfer(experiment, weights.experiment, weights.where)
     return weights.on(mesh, experiment)
 
 

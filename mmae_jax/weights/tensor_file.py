@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 import google_crc32c
+import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from safetensors import safe_open
@@ -57,6 +58,17 @@ def _checksum(tensor: np.ndarray) -> str:
     """Returns the CRC-32C of a tensor with its data type and shape, 8 hexadecimal digits."""
     layout = google_crc32c.value(f"{tensor.dtype.str}{tensor.shape}".encode())
     return f"{google_crc32c.extend(layout, tensor.tobytes()):08x}"
+
+
+def check_numbers(tensors: Mapping[str, np.ndarray], file: epath.Path) -> None:
+    """Raises a `WeightsError` at the first tensor that holds no weights: integers, or numbers that are not finite."""
+    for name, tensor in tensors.items():
+        if not jnp.issubdtype(tensor.dtype, jnp.floating):
+            raise WeightsError(f"{file}: {name}: expected floating-point numbers, found {tensor.dtype}")
+        with np.errstate(over="ignore"):
+            bad = int((~np.isfinite(tensor.astype(np.float32))).sum())
+        if bad:
+            raise WeightsError(f"{file}: {name}: expected finite float32 numbers, found {bad} that are not")
 
 
 def _read_safetensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:

@@ -43,11 +43,28 @@ def test_a_name_allows_no_field_that_begins_with_it():
 
 
 @pytest.mark.parametrize(
-    "name", ["modalities.s2.scales", "modalities", "versions", "values.s2", "values.s2.", "s2.scale", "version.x", ""]
+    "name",
+    [
+        "modalities.s2.scales",
+        "modalities",
+        "versions",
+        "values.s2",
+        "values.s2.",
+        "s2.scale",
+        "version.x",
+        "",
+        "model",
+        "model.width",
+    ],
 )
 def test_a_name_that_can_be_no_field_is_refused(name):
-    with pytest.raises(spec.SpecError, match=r"data\.allow: expected fields of the sensor contract"):
+    with pytest.raises(spec.SpecError, match=r"data\.allow: expected fields that are compared"):
         contract.check_contract(CONTRACT, CONTRACT, "folder", (name,))
+
+
+@pytest.mark.parametrize("name", ["inputs.s2.norm_fac", "inputs.s2", "model.date_encoding", "model.architecture.heads"])
+def test_fields_of_inputs_and_model_are_names_too(name):
+    contract.check_contract(CONTRACT, CONTRACT, "folder", (name,))
 
 
 def test_a_modality_or_target_that_one_side_lacks_is_allowed_by_its_name():

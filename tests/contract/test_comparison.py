@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from data_prep.datasets.treesatai_ts.contract import CONTRACT
 from mmae_jax import config, contract
-from mmae_jax.contract import ContractError, check_contract, differences, read_contract, write_contract
+from mmae_jax.contract import ContractError, check_contract, differences, in_use, read_contract, write_contract
 from mmae_jax.weights.export import export, state_dict
 from mmae_jax.weights.source import load_initial
 from tests import runs
@@ -25,9 +25,9 @@ CHANGES = {
     ),
     "dtype": (("modalities", "s2", "dtype"), "int16", "modalities.s2.dtype: expected 'uint16', found 'int16'"),
     "unit": (
-        ("modalities", "aerial", "unit"),
+        ("modalities", "s2", "unit"),
         "reflectance",
-        "modalities.aerial.unit: expected 'digital number', found",
+        "modalities.s2.unit: expected 'surface reflectance', found",
     ),
     "scale": (("modalities", "s2", "scale"), 1.0, "modalities.s2.scale: expected 0.0001, found 1.0"),
     "nodata": (("modalities", "s2", "nodata"), 0.0, "modalities.s2.nodata: expected None, found 0.0"),
@@ -37,9 +37,9 @@ CHANGES = {
         "modalities.s2.ground_sample_distance: expected 10.0, found 20.0",
     ),
     "date convention": (
-        ("modalities", "aerial", "date_convention"),
-        "UTC",
-        "modalities.aerial.date_convention: expected '1 July",
+        ("modalities", "s2", "date_convention"),
+        "local time",
+        "modalities.s2.date_convention: expected 'UTC",
     ),
     "class name": (
         ("targets", "treesat_mlc_thresh", "classes", 0),
@@ -109,6 +109,22 @@ def test_contract_on_disk_is_the_contract(tmp_path):
     write_contract(CONTRACT, tmp_path)
     assert read_contract(tmp_path) == CONTRACT
     check_contract(CONTRACT, read_contract(tmp_path), "here")
+
+
+def test_what_an_experiment_does_not_use_contradicts_nothing(tiny_experiment):
+    aerial = dataclasses.replace(CONTRACT.modalities["aerial"], unit="radiance", size=200)
+    other = dataclasses.replace(
+        CONTRACT, name="another", version="9", modalities=CONTRACT.modalities | {"aerial": aerial}
+    )
+    assert in_use(other, tiny_experiment) == in_use(CONTRACT, tiny_experiment)
+    fewer = immutabledict({name: CONTRACT.modalities[name] for name in tiny_experiment.inputs})
+    assert in_use(dataclasses.replace(CONTRACT, modalities=fewer), tiny_experiment) == in_use(CONTRACT, tiny_experiment)
+
+
+def test_what_an_experiment_uses_must_be_there(tiny_experiment):
+    s1 = dataclasses.replace(CONTRACT, modalities=immutabledict(s1_asc=CONTRACT.modalities["s1_asc"]))
+    lines = differences(*(config.to_plain(in_use(stored, tiny_experiment)) for stored in (CONTRACT, s1)))
+    assert [line.split(":")[0] for line in lines] == ["modalities.s2"]
 
 
 def test_absent_and_additional_modalities_are_differences():

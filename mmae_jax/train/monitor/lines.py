@@ -19,7 +19,7 @@ def read_lines(file: epath.Path) -> list[dict[str, Any]]:
       SpecError: another line cannot be read; the message names it.
     """
     # Bytes that are no text are in a line that is no JSON, either.
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
+    lines = file.read_bytes().decode(errors="replace").splitlines() if file.exists() else []
     entries = []
     for number, line in enumerate(lines, start=1):
         try:

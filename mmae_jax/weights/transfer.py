@@ -1,0 +1,76 @@
+"""Whether weights mean what an experiment takes them for: they fit its model by shape long before they fit its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmae_jax.config import to_plain
+from mmae_jax.contract import ContractError, check_allow, differences, refused, warn_once
+from mmae_jax.spec import Experiment
+
+MODALITY = ("unit", "scale", "offset", "decibel", "ground_sample_distance", "date_convention")
+"""What of a sensor weights have learnt; how its numbers are stored and where they were is nothing to them."""
+INPUT = ("bands", "patch_size", "norm_fac", "log_scale", "rescale_elev")
+TARGET = ("kind", "classes", "threshold", "pixel_values")
+MODEL = ("date_encoding", "architecture", "encoder")
+"""Further fields in which a difference stops."""
+INPUT_CIRCUMSTANCES = ("image_size", "num_dates", "norm_bands", "mask_threshold", "name_group")
+MODEL_CIRCUMSTANCES = ("fusion", "interpolate", "grid_pos_enc")
+"""What may differ, and is said: a model can be taken to other crops, dates and resolutions."""
+
+
+def check_transfer(experiment: Experiment, trained: Experiment, where: object) -> None:
+    """Stops where weights of one experiment would mean something else in another; says what else differs.
+
+    Only inputs and targets that both use are compared: the dataset, its other sensors and its tiles may be others.
+
+    Args:
+      experiment: what the weights are to start.
+      trained: what they were trained in.
+      where: the folder or file they are read from.
+
+    Raises:
+      ContractError: names every field, besides those in `data.allow`, with both values.
+    """
+    allow = experiment.data.allow
+    check_allow(allow)
+    inputs = {name: experiment.modality_name(name) for name in experiment.inputs if name in trained.inputs}
+    targets = [name for name in experiment.targets if name in trained.targets]
+    expected, found = (_meaning(one, inputs, targets) for one in (experiment, trained))
+    lines = refused(differences(expected, found), allow, where)
+    if lines:
+        raise ContractError(
+            f"{where}: the weights mean something else than in this experiment; names in data.allow are accepted\n  "
+            + "\n  ".join(lines)
+        )
+    expected, found = (_circumstances(one, inputs) for one in (experiment, trained))
+    for line in differences(expected, found):
+        warn_once(f"{where}: weights trained in other circumstances: {line}")
+
+
+def _meaning(experiment: Experiment, inputs: Mapping[str, str], targets: Iterable[str]) -> dict[str, Any]:
+    """Returns the fields by which weights mean something.
+
+    Args:
+      experiment: an experiment.
+      inputs: which of its inputs → under which name to list their sensors.
+      targets: which of its targets.
+    """
+    return {
+        "modalities": {listed: _fields(experiment.modality(name), MODALITY) for name, listed in inputs.items()},
+        "inputs": {name: _fields(experiment.inputs[name], INPUT) for name in inputs},
+        "targets": {name: _fields(experiment.dataset.targets[name], TARGET) for name in targets},
+        "model": _fields(experiment.model, MODEL),
+    }
+
+
+def _circumstances(experiment: Experiment, inputs: Iterable[str]) -> dict[str, Any]:
+    return {
+        "inputs": {name: _fields(experiment.inputs[name], INPUT_CIRCUMSTANCES) for name in inputs},
+        "model": _fields(experiment.model, MODEL_CIRCUMSTANCES),
+    }
+
+
+def _fields(part: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: to_plain(getattr(part, name)) for name in names}
