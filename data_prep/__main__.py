@@ -10,6 +10,7 @@ from data_prep.arguments import add_shard_options, path, positive
 from data_prep.datasets import registry
 from data_prep.datasets.folder import command as folder_command
 from data_prep.shards.prepare import prepare
+from data_prep.shards.summary import described
 from data_prep.shards.verify import verify
 from data_prep.statistics import band_groups
 from data_prep.statistics import command as statistics_command
@@ -89,7 +90,7 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
         beam_options=options.beam_options,
         options={name: value for name, value in vars(options).items() if name not in PREPARE_OPTIONS},
     )
-    print("\n".join(map(str, summaries)))
+    print(described(summaries, options.out_dir))
 
 
 def _add_synthetic(parser: argparse.ArgumentParser, dataset: str) -> None:

@@ -16,6 +16,8 @@ import tensorflow_datasets as tfds
 from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
+from data_prep.problems import PROBLEMS_FILE
+from data_prep.problems import table as problem_table
 from data_prep.readers.accepted import accepting
 from data_prep.readers.listing import find_files
 from data_prep.readers.splits import check_tiles
@@ -23,29 +25,13 @@ from data_prep.shards.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to
 from data_prep.shards.output import Output, refuse_existing
 from data_prep.shards.records import features
 from data_prep.shards.storage import check_reachable, file_names
+from data_prep.shards.summary import Summary, summarised
 from data_prep.shards.task import ShardReport, ShardTask, Source, Tile
 from data_prep.shards.workers import run_tasks
 from mmae_jax.contract import write_contract
 
 SHARD_BYTES = 256 * 2**20
 """Default size of a shard: large enough for sequential reads, small enough to restart or copy one."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """What became of one split: sums over its shards, see `ShardReport`."""
-
-    split: str
-    kept: int
-    skipped: int
-    dropped_dates: int
-    missing: Mapping[str, int]
-
-    def __str__(self) -> str:
-        text = f"{self.split}: {self.kept} tiles kept, {self.skipped} skipped"
-        if self.dropped_dates:
-            text += f", {self.dropped_dates} damaged dates dropped"
-        return text + "".join(f", {number} without {name}" for name, number in self.missing.items() if number)
 
 
 def prepare(
@@ -96,7 +82,7 @@ def prepare(
     with output.exclusive():
         output.begin(_settings(source, splits, tasks, seed, options))
         reports = run_tasks(tasks, processes, beam_options)
-        summaries = [_summary(split, tasks, reports) for split in splits]
+        summaries = [summarised(split, tasks, reports) for split in splits]
         empty = [summary.split for summary in summaries if not summary.kept]
         if empty:
             output.discard()  # nothing in it is worth continuing
@@ -106,6 +92,8 @@ def prepare(
             )
         output.keep_only({task.file_name for task in tasks})
         _write_metadata(source, tasks, reports, output.data)
+        problems = problem_table({summary.split: summary.problems for summary in summaries})
+        output.write_text(output.data / PROBLEMS_FILE, problems)
         settings = {"seed": seed, "strict": strict, "options": options}
         manifest = _manifest(source, raw_dir, tasks, reports, summaries, settings)
         output.write_text(output.data / MANIFEST_FILE, to_text(manifest))  # last: what it lists is there
@@ -151,17 +139,6 @@ def _settings(
         "num_shards": [sum(task.split == split for task in tasks) for split in splits],
         "tiles": hashlib.sha256(names.encode()).hexdigest(),
     }
-
-
-def _summary(split: str, tasks: Sequence[ShardTask], reports: Sequence[ShardReport]) -> Summary:
-    mine = [report for task, report in zip(tasks, reports, strict=True) if task.split == split]
-    return Summary(
-        split,
-        kept=sum(report.kept for report in mine),
-        skipped=sum(len(report.skipped) for report in mine),
-        dropped_dates=sum(report.dropped_dates for report in mine),
-        missing={name: sum(report.missing[name] for report in mine) for name in mine[0].missing},
-    )
 
 
 def _write_metadata(source: Source, tasks: Sequence[ShardTask], reports: Sequence[ShardReport], data: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from data_prep.errors import DataPrepError, TileError, naming_errors
+from data_prep.problems import DATE, TILE, Problem, collecting
 from data_prep.readers.accepted import accepting
 from data_prep.readers.dates import in_time
 from data_prep.shards.blocks import blocks
@@ -100,7 +101,7 @@ class ShardReport:
     Attributes:
       kept: tiles written.
       num_bytes: size of their encoded records.
-      skipped: one message per tile that could not be used.
+      problems: tiles and parts of tiles that could not be used.
       dropped_dates: acquisitions left out of kept tiles because a value was damaged.
       missing: modality → kept tiles that have no acquisition of it.
       file_bytes: size of the shard, known when it is closed.
@@ -109,18 +110,23 @@ class ShardReport:
 
     kept: int
     num_bytes: int
-    skipped: tuple[str, ...]
+    problems: tuple[Problem, ...]
     dropped_dates: int
     missing: Mapping[str, int]
     file_bytes: int = 0
     crc32c: str = ""
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """One message per tile that could not be used."""
+        return tuple(f"{each.tile}: {each.message}" for each in self.problems if each.left_out == TILE)
 
 
 def finished(task: ShardTask) -> ShardReport | None:
     """Returns the report of a shard an earlier run finished, None if it is still to be written."""
     try:
         plain = json.loads(task.report_path.read_text())
-        report = ShardReport(**plain | {"skipped": tuple(plain["skipped"])})
+        report = ShardReport(**plain | {"problems": tuple(Problem(**each) for each in plain["problems"])})
         complete = file_size(task.data_path) == report.file_bytes
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
@@ -158,17 +164,15 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     source = task.source
     codec = Codec(features(source.contract, source.target_fields))
     kept = num_bytes = dropped_dates = 0
-    skipped: list[str] = []
     missing = dict.fromkeys(source.contract.modalities, 0)
+    problems: list[Problem] = []
     for tile in task.tiles:
-        try:
-            with accepting(source.accept), naming_errors("the tile"):  # where its reader names no file
-                record, dropped = source.read_tile(task.raw_dir, tile)
-        except TileError as error:
-            if task.strict:
-                raise TileError(f"{tile.name}: {error}") from error
-            skipped.append(f"{tile.name}: {error}")
+        found = _read(task, tile)
+        if isinstance(found, Problem):
+            problems.append(found)
         else:
+            record, dropped, of_parts = found
+            problems += of_parts
             record |= {name: in_time(record[name]) for name in missing}
             stored = blocks(record, source.contract)
             for encoded in codec.encode_all(stored.shared, stored.own):
@@ -179,4 +183,19 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
             for name in missing:
                 missing[name] += len(record[name]["dates"]) == 0
         on_tile()
-    return ShardReport(kept, num_bytes, tuple(skipped), dropped_dates, missing)
+    return ShardReport(kept, num_bytes, tuple(problems), dropped_dates, missing)
+
+
+def _read(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Problem]] | Problem:
+    """Returns the record of a tile, the number of dropped dates and what is known of them; or why it cannot be used."""
+    try:
+        # "the tile" where its reader names no file
+        with accepting(task.source.accept), collecting() as problems, naming_errors("the tile"):
+            record, dropped = task.source.read_tile(task.raw_dir, tile)
+    except TileError as error:
+        if task.strict:
+            raise TileError(f"{tile.name}: {error}") from error
+        return Problem(tile.name, TILE, str(error))
+    if dropped and not problems:
+        problems.append(Problem(tile.name, DATE, f"dates without a usable value, found {dropped}"))
+    return record, dropped, problems

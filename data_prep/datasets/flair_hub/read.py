@@ -22,6 +22,7 @@ from data_prep.datasets.flair_hub.date_tables import DAY_TABLES, SERIES_TABLES, 
 from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, read_image
 from data_prep.datasets.flair_hub.splits import OFFICIAL_SPLITS, Patch, SplitChoice, domains
 from data_prep.errors import DataPrepError, TileError
+from data_prep.problems import Problem, report
 from data_prep.readers import dates
 from data_prep.readers.elevation import quantised
 from data_prep.readers.raw import expect
@@ -130,7 +131,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
             try:
                 record[name] |= _acquisitions(name, image, raw_dir, patch, places)
             except _HoleError as hole:
-                _log.warning("%s: %s is left out: %s", patch.name, name, hole)
+                report(Problem(patch.name, name, str(hole)))
     for name, folder in TARGET_FOLDERS.items():
         record[name] = np.full((FINE_SIDE, FINE_SIDE), ABSENT[name], np.uint8)
         source = patch.path(raw_dir, folder)

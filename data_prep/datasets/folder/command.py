@@ -18,6 +18,7 @@ from data_prep.datasets.folder.targets import target_field
 from data_prep.datasets.folder.tiles import list_tiles
 from data_prep.errors import DataPrepError
 from data_prep.shards.prepare import prepare
+from data_prep.shards.summary import described
 from data_prep.shards.task import Source
 from mmae_jax.spec import SpecError
 
@@ -51,7 +52,7 @@ def _run(options: argparse.Namespace) -> None:
         )
     except DataPrepError as error:
         raise DataPrepError(f"{options.spec}: {error}") from error
-    print("\n".join(map(str, summaries)))
+    print(described(summaries, options.out_dir))
     print(config_snippet(options.out_dir))
 
 

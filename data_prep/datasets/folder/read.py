@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,12 @@ from data_prep.datasets.folder.series import Acquisition
 from data_prep.datasets.folder.targets import read_raster_target, target_field
 from data_prep.datasets.folder.tiles import FolderTile
 from data_prep.errors import TileError
+from data_prep.problems import DATE, Problem, report
 from data_prep.readers.dates import in_time
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
 from data_prep.shards.records import Record
 from mmae_jax.spec import Modality
-
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +49,7 @@ def read_tile(folder: Folder, raw_dir: Path, tile: FolderTile) -> tuple[Record, 
         if (problems or others) and not images:
             raise [*problems, *others][-1][1]
         for acquisition, error in (*problems, *others):
-            _log.warning("skipped a date of %s: %s", tile.name, error)
+            report(Problem(tile.name, DATE, str(error)))
             dropped += max(1, len(acquisition.dates))
         record[name] = _series(images, files.sensor)
     for source in folder.targets.values():

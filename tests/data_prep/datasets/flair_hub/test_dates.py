@@ -55,7 +55,7 @@ def test_an_area_with_damaged_dates_lacks_the_series(raw, prepare, tmp_path, tex
     sql(path, "UPDATE {layer} SET acquisition_dates = ? WHERE patch_id LIKE ?", text, area_of(first))
     code, printed = prepare(raw)
     assert code == 0, printed
-    assert f"{first}: s2 is left out: {path}: " in printed
+    assert f"skipped s2 of {first}: {path}: " in printed
     assert message in printed
     assert len(records(tmp_path / "out")[first]["s2"]["dates"]) == 0
 
