@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmae_jax.spec import SpecError
 
@@ -18,6 +19,12 @@ class DataPrepError(SpecError):
 
 class TileError(DataPrepError):
     """One tile cannot be used; it is reported and skipped, or fatal with `--strict`. The message names the file."""
+
+
+def expect(path: Path, what: str, expected: object, found: object) -> None:
+    """Raises a `TileError` if `found`, the property `what` of file `path`, is not `expected`."""
+    if expected != found:
+        raise TileError(f"{path}: {what}: expected {expected}, found {found}")
 
 
 @contextlib.contextmanager

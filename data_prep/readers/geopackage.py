@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.errors import DataPrepError, naming_errors
+from data_prep.readers.inside import check_file
 from data_prep.readers.tables import check_columns
+
+BEGINNINGS = {".gpkg": b"SQLite format 3\0", ".geojson": b"{", ".shp": b"\0\0\x27\n"}
+"""Ending of a file's name → how its content begins."""
 
 Row = tuple[str | None, ...]
 
@@ -30,6 +34,7 @@ def read_rows(path: Path, columns: Sequence[str], query: str = "SELECT {columns}
     if not path.exists():
         raise DataPrepError(f"{path}: not found")
     with naming_errors(path, DataPrepError):
+        _check_format(path)
         info = pyogrio.read_info(str(path))
         check_columns(path, columns, list(info["fields"]))
         sql = query.format(columns=", ".join(map(_quoted, columns)), layer=_quoted(info["layer_name"]))
@@ -42,6 +47,16 @@ def check_once(path: Path, column: str) -> None:
     query = "SELECT {columns}, min(rowid), max(rowid) FROM {layer} GROUP BY 1 HAVING count(*) > 1 LIMIT 1"
     for value, first, last in read_rows(path, (column,), query):
         raise DataPrepError(f"{path}: {column} {value}: expected once, found in row {first} and in row {last}")
+
+
+def _check_format(path: Path) -> None:
+    """Raises a `DataPrepError` if a file does not begin as its name says: GDAL would follow what a virtual one says."""
+    check_file(path)
+    with path.open("rb") as file:
+        begin = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    expected = BEGINNINGS.get(path.suffix.lower())
+    if expected is None or not begin.startswith(expected):
+        raise DataPrepError(f"{path}: cannot be read (expected the content of a {path.suffix or 'vector'} file)")
 
 
 def _quoted(name: str) -> str:

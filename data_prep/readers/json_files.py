@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import DataPrepError, naming_errors
+from data_prep.readers.inside import check_file
 
 
 def read_json(path: Path) -> Any:
@@ -25,5 +26,6 @@ def read_json(path: Path) -> Any:
             raise DataPrepError(f"{path}: {twice}: expected once, found as entries {numbers} of {len(pairs)}")
         return found
 
+    check_file(path)
     with naming_errors(path, DataPrepError):
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)

@@ -7,41 +7,72 @@ both has all of pathlib, so readers use no more than `/`, `name`, `exists`, `ite
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 import rasterio
 
 from data_prep.errors import TileError, naming_errors
+from data_prep.errors import expect as expect
+from data_prep.readers.accepted import is_accepted
+from data_prep.readers.inside import check_file
 from data_prep.shards.storage import is_local
+
+DRIVERS = {".png": "PNG", ".jp2": "JP2OpenJPEG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""Ending of a file's name → the one format that it is read as; all others are read as GeoTIFF.
+
+None of them refers to other files. GDAL's own guess would follow what the content says, also to other files and URLs.
+"""
+LARGEST_BYTES = 2**32
+"""Of a raster, and of each of its blocks: what declares more is damaged."""
 
 
 @contextlib.contextmanager
-def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
-    """Opens an image of any format GDAL reads, as a `rasterio` dataset.
+def open_raster(path: Path, ending: str | None = None) -> Iterator[rasterio.DatasetReader]:
+    """Opens an image as a `rasterio` dataset; files beside it are not looked at, but for `.aux.xml`.
+
+    Args:
+      path: the file, or what GDAL calls a part of one.
+      ending: of its name, which tells the format; that of `path` by default.
 
     Raises:
-      TileError: the file is absent or damaged; also where that shows while it is read.
+      TileError: the file is absent, damaged or in another format, or declares more than a tile can have; also where
+        that shows while it is read.
     """
+    check_file(path)
+    ending = path.suffix if ending is None else ending
+    driver = DRIVERS.get(ending.lower(), "GTiff")
     with naming_errors(path), contextlib.ExitStack() as stack:
         # read by Python, so that one set of credentials opens all files of an object store
         file = path if is_local(path) else stack.enter_context(path.open("rb"))
-        yield stack.enter_context(rasterio.open(file))
+        stack.enter_context(rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=_siblings(path)))
+        raster = stack.enter_context(rasterio.open(file, driver=driver))
+        _check_bytes(path, raster)
+        yield raster
 
 
-@contextlib.contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Opens an HDF5 file for reading.
+def _siblings(path: Path) -> str:
+    """Returns what GDAL is to know of the files beside a raster: nothing, unless one describes it."""
+    beside = path.with_name(f"{path.name}.aux.xml")
+    if not is_local(path) or not beside.exists() or is_accepted("links"):
+        return "EMPTY_DIR"
+    if any(each.is_symlink() for each in path.parent.glob(f"{glob.escape(path.stem)}.*") if each != path):
+        raise TileError(f"{beside}: expected no link beside an image that it describes, found one")
+    return "TRUE"
 
-    Raises:
-      TileError: the file is absent or damaged, or has no array of an asked name; also where that shows later.
-    """
-    with naming_errors(path), contextlib.ExitStack() as stack:
-        file = path if is_local(path) else stack.enter_context(path.open("rb"))
-        yield stack.enter_context(h5py.File(file, "r"))
+
+def _check_bytes(path: Path, file: rasterio.DatasetReader) -> None:
+    size = max(np.dtype(dtype).itemsize for dtype in set(file.dtypes[:64])) * file.count
+    declared = max(math.prod(shape) for shape in (file.shape, file.block_shapes[0])) * size
+    if declared > LARGEST_BYTES:
+        raise TileError(
+            f"{path}: size: expected at most {LARGEST_BYTES / 2**30:g} GiB, "
+            f"found {file.width} × {file.height} pixels of {file.count} bands, {declared / 2**30:.3g} GiB"
+        )
 
 
 def load_npy(path: Path) -> np.ndarray:
@@ -50,51 +81,8 @@ def load_npy(path: Path) -> np.ndarray:
     Raises:
       TileError: the file is absent, cut short, or holds Python objects, which are not loaded.
     """
+    check_file(path)
     with naming_errors(path):
         if is_local(path):
             return np.lib.format.open_memmap(path, mode="r")
         return np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
-
-
-def expect(path: Path, what: str, expected: object, found: object) -> None:
-    """Raises a `TileError` if `found`, the property `what` of file `path`, is not `expected`."""
-    if expected != found:
-        raise TileError(f"{path}: {what}: expected {expected}, found {found}")
-
-
-def get_array(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
-    """Returns the array `key` of the open file `path`, unread.
-
-    Raises:
-      TileError: `key` is a group or a type.
-      KeyError: there is no such array; `open_hdf5` names the file.
-    """
-    found = file[key]
-    if not isinstance(found, h5py.Dataset):
-        raise TileError(f"{path}: {key}: expected an array, found a {type(found).__name__.lower()}")
-    return found
-
-
-def read_array(file: h5py.File, key: str, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Returns the array `key` of an open file.
-
-    Args:
-      file: open HDF5 file.
-      key: name of the array.
-      path: the file, for messages.
-      shape: expected; None matches any length.
-
-    Raises:
-      TileError: the shape differs or the values are not numbers.
-      KeyError: there is no such array; `open_hdf5` names the file.
-    """
-    array: np.ndarray = get_array(file, key, path)[()]
-    matches = len(array.shape) == len(shape) and all(
-        wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
-    )
-    if not matches:
-        expected = " × ".join("any" if size is None else str(size) for size in shape)
-        raise TileError(f"{path}: {key}: expected shape {expected}, found {' × '.join(map(str, array.shape))}")
-    if array.dtype.kind not in "fiu":
-        raise TileError(f"{path}: {key}: expected numbers, found dtype {array.dtype}")
-    return array

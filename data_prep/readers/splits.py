@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import DataPrepError
+from data_prep.readers.inside import check_links
 from data_prep.readers.tables import note, read_rows
 
 SPLITS = ("train", "val", "test")
@@ -75,6 +76,8 @@ class SplitFiles:
             raise DataPrepError(
                 f"{absent[0]}: not found{others}; published in {PUBLISHED_IN}/{published_folder}{way_out}"
             )
+        for path in paths.values():
+            check_links(directory, path)
         return paths
 
 

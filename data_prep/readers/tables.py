@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from data_prep.errors import DataPrepError, naming_errors
+from data_prep.readers.inside import check_file
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -40,6 +41,7 @@ def read_rows(path: Path, *columns: str) -> dict[str, Mapping[str, str]]:
       DataPrepError: the file cannot be read, lacks one of `columns`, has one twice, a line has another length, or
         there is none.
     """
+    check_file(path)
     with naming_errors(path, DataPrepError):
         text = path.read_text(encoding="utf-8-sig")
     header, *lines = _lines(path, text) or [(1, [])]

@@ -19,6 +19,7 @@ from data_prep.errors import DataPrepError
 from data_prep.problems import PROBLEMS_FILE
 from data_prep.problems import table as problem_table
 from data_prep.readers.accepted import accepting
+from data_prep.readers.inside import check_links
 from data_prep.readers.listing import find_files
 from data_prep.readers.splits import check_tiles
 from data_prep.shards.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to_text
@@ -75,6 +76,7 @@ def prepare(
     source = dataclasses.replace(source, accept=accept)
     with accepting(accept):
         splits = source.list_tiles(raw_dir)
+        described = _metadata_files(source, raw_dir)
     check_tiles(splits)
     output = Output(out_dir)
     tasks = plan(source, splits, raw_dir, output, num_shards, seed, strict)
@@ -95,7 +97,7 @@ def prepare(
         problems = problem_table({summary.split: summary.problems for summary in summaries})
         output.write_text(output.data / PROBLEMS_FILE, problems)
         settings = {"seed": seed, "strict": strict, "options": options}
-        manifest = _manifest(source, raw_dir, tasks, reports, summaries, settings)
+        manifest = _manifest(source, raw_dir, described, tasks, reports, summaries, settings)
         output.write_text(output.data / MANIFEST_FILE, to_text(manifest))  # last: what it lists is there
         output.complete()
     return summaries
@@ -166,16 +168,24 @@ def _write_metadata(source: Source, tasks: Sequence[ShardTask], reports: Sequenc
     write_contract(source.contract, data)
 
 
+def _metadata_files(source: Source, raw_dir: Path) -> list[str]:
+    """Returns the files in the raw folder that list or describe tiles; raises a `TileError` at a link out of it."""
+    described = sorted({name for pattern in source.metadata_files for name in find_files(raw_dir, pattern)})
+    for name in described:
+        check_links(raw_dir, raw_dir / name)
+    return described
+
+
 def _manifest(
     source: Source,
     raw_dir: Path,
+    described: Sequence[str],
     tasks: Sequence[ShardTask],
     reports: Sequence[ShardReport],
     summaries: Sequence[Summary],
     settings: Mapping[str, Any],
 ) -> Manifest:
     data = tasks[0].output.data
-    described = sorted({name for pattern in source.metadata_files for name in find_files(raw_dir, pattern)})
     shards = {
         task.file_name: Shard(
             split=task.split,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data_prep.errors import DataPrepError
+from data_prep.readers.inside import check_links, inside
 from data_prep.readers.json_files import read_json
 from data_prep.readers.listing import find_files
 from data_prep.readers.splits import SPLITS
@@ -50,9 +51,9 @@ class Patch:
         """Names the patch in records and messages."""
         return f"{self.area.replace('/', '_')}_IMG_{self.number}"
 
-    def path(self, raw_dir: Path, folder: int, *inside: str) -> Path:
+    def path(self, raw_dir: Path, folder: int, *parts: str) -> Path:
         """Returns a file in folder 0 (aerial images), 1 (labels) or 2 (Sentinel-2)."""
-        return raw_dir.joinpath((TEST_FOLDERS if self.test else TRAIN_FOLDERS)[folder], self.area, *inside)
+        return inside(raw_dir, (TEST_FOLDERS if self.test else TRAIN_FOLDERS)[folder], self.area, *parts)
 
     def sentinel(self, raw_dir: Path, part: str) -> Path:
         """Returns a file of the area's Sentinel-2 series."""
@@ -66,7 +67,8 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Patch]]:
       DataPrepError: a JSON file is absent or damaged, lacks a patch, or a split is empty.
     """
     centroids_path = next((raw_dir / name for name in CENTROIDS if (raw_dir / name).exists()), raw_dir / CENTROIDS[0])
-    centroids, metadata = _read_json(centroids_path), _read_json(raw_dir / METADATA)
+    check_links(raw_dir, centroids_path)
+    centroids, metadata = _read_json(centroids_path), _read_json(inside(raw_dir, METADATA))
     splits: dict[str, list[Patch]] = {split: [] for split in SPLITS}
     for test in (False, True):
         for area, image in _images(raw_dir / (TEST_FOLDERS if test else TRAIN_FOLDERS)[0]):

@@ -17,6 +17,7 @@ from immutabledict import immutabledict
 from data_prep.errors import TileError
 from data_prep.readers import dates
 from data_prep.readers.geopackage import check_once, read_rows
+from data_prep.readers.inside import inside
 
 DAY_TABLES = immutabledict(aerial="AERIAL", aerial_rlt="AERIAL-RLT", spot="SPOT")
 SERIES_TABLES = immutabledict(s2="SENTINEL2", s1_asc="SENTINEL1-ASC", s1_des="SENTINEL1-DESC")
@@ -41,7 +42,7 @@ class DateTable(Protocol):
 def table_path(raw_dir: Path, modality: str) -> Path:
     """Returns the published file with the dates of a modality."""
     published = {**DAY_TABLES, **SERIES_TABLES}[modality]
-    return raw_dir / "GLOBAL_ALL_MTD" / f"GLOBAL_{published}_MTD_DATES.gpkg"
+    return inside(raw_dir, "GLOBAL_ALL_MTD", f"GLOBAL_{published}_MTD_DATES.gpkg")
 
 
 @functools.lru_cache(maxsize=1)

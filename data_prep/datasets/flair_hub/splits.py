@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_prep.errors import DataPrepError
 from data_prep.readers.geopackage import check_once, read_rows
+from data_prep.readers.inside import inside
 from data_prep.readers.listing import find_files
 from data_prep.readers.splits import SPLITS, SplitFiles, read_column
 
@@ -48,7 +49,7 @@ class Patch:
         """Returns the file of the published modality `folder`, e.g. `DEM_ELEV`."""
         # the historical images are of unknown years of the 1950s
         domain = f"{self.domain.rpartition('-')[0]}-195X" if folder.startswith("AERIAL-RLT") else self.domain
-        return raw_dir / f"{domain}_{folder}" / self.area / f"{domain}_{folder}_{self.area}_{self.position}.tif"
+        return inside(raw_dir, f"{domain}_{folder}", self.area, f"{domain}_{folder}_{self.area}_{self.position}.tif")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ class SplitChoice:
           DataPrepError: a file is absent or not as published, a patch has another kind of name, or a split is empty.
         """
         if self.official is not None:
-            return _official(raw_dir / "GLOBAL_ALL_MTD" / "GLOBAL_ALL_MTD_SPLIT.gpkg", self.official)
+            return _official(inside(raw_dir, "GLOBAL_ALL_MTD", "GLOBAL_ALL_MTD_SPLIT.gpkg"), self.official)
         if self.flair2_areas is not None:
             return _in_areas(raw_dir, self.flair2_areas)
         flair2 = self.files.version == "flair2"

@@ -15,6 +15,7 @@ from data_prep.datasets.folder.tiles import FolderTile
 from data_prep.errors import TileError
 from data_prep.problems import DATE, Problem, report
 from data_prep.readers.dates import in_time
+from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
 from data_prep.shards.records import Record
@@ -101,7 +102,7 @@ def _series(images: list[_Image], sensor: Modality) -> Record:
 
 
 def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image:
-    path = raw_dir / acquisition.path
+    path = inside(raw_dir, acquisition.path)
     pixels, places = _read_raster(path, files, len(acquisition.dates))
     if not files.sensor.mask_channels:
         return _Image(acquisition, pixels, None, places)
@@ -109,7 +110,7 @@ def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image
         raise TileError(f"{path}: expected a mask file {files.masks} beside it, found none")
     as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, dtype="uint8", nodata=None)
     as_files = dataclasses.replace(files, sensor=as_sensor)
-    mask, of_mask = _read_raster(raw_dir / acquisition.mask, as_files, len(acquisition.dates))
+    mask, of_mask = _read_raster(inside(raw_dir, acquisition.mask), as_files, len(acquisition.dates))
     return _Image(acquisition, pixels, mask, (*places, *of_mask))
 
 
@@ -162,7 +163,7 @@ def _read_target(
         raise TileError(f"target {name}: expected {wanted}, found none")
     if isinstance(source, Column):
         return np.array(tile.labels[target.field], target_field(target)[1])
-    values, place = read_raster_target(raw_dir / tile.rasters[target.field], target, folder.tile_meters)
+    values, place = read_raster_target(inside(raw_dir, tile.rasters[target.field]), target, folder.tile_meters)
     if source.georeferenced and frame is not None:
         check_registered(frame, place)
     return values

@@ -12,6 +12,7 @@ from data_prep.datasets.folder.description import Files
 from data_prep.datasets.folder.patterns import Match, find, parse_moment
 from data_prep.datasets.folder.targets import table_rows
 from data_prep.errors import DataPrepError
+from data_prep.readers.inside import inside
 from data_prep.readers.tables import note
 
 Date = tuple[int, int, int]
@@ -100,7 +101,7 @@ def _key(match: Match, exactly: bool) -> tuple[object, ...]:
 
 def _date_table(files: Files, raw_dir: Path) -> dict[str, tuple[Moment, ...]]:
     assert files.dates is not None, "asked for by the description"
-    path = raw_dir / files.dates
+    path = inside(raw_dir, files.dates)
     found, places = dict[str, list[Moment]](), dict[tuple[str, Moment], str]()
     for place, row in table_rows(path, "tile", "date").items():
         moment = parse_moment(row["date"], files.date_format, f"{path}: {place}")

@@ -12,6 +12,7 @@ import rasterio
 from data_prep.datasets.folder.description import Column
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.geopackage import read_rows as read_attributes
+from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place
 from data_prep.readers.tables import note, read_rows
@@ -63,7 +64,7 @@ def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
     Raises:
       DataPrepError: the table cannot be read, names a tile twice, or holds what is no label; names file and tile.
     """
-    target, path = source.target, raw_dir / source.table
+    target, path = source.target, inside(raw_dir, source.table)
     columns = target.classes if tasks.of(target).shape(target) else (target.field,)
     labels, places = dict[str, Label](), dict[str, str]()
     for place, row in table_rows(path, "tile", *columns).items():

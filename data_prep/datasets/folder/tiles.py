@@ -13,6 +13,7 @@ from data_prep.datasets.folder.patterns import Match, find
 from data_prep.datasets.folder.series import Acquisition, read_series
 from data_prep.datasets.folder.targets import Label, read_labels, table_rows
 from data_prep.errors import DataPrepError
+from data_prep.readers.inside import inside
 from data_prep.readers.splits import check_split
 from data_prep.readers.tables import note
 
@@ -92,7 +93,7 @@ def _assigned(
     folder: Folder, raw_dir: Path, tiles: list[str], in_names: Mapping[str, Mapping[str, str]]
 ) -> Iterator[tuple[str, str]]:
     if isinstance(folder.splits, Table):
-        path, places = raw_dir / folder.splits.table, dict[str, str]()
+        path, places = inside(raw_dir, folder.splits.table), dict[str, str]()
         for place, row in table_rows(path, "tile", "split").items():
             note(places, row["tile"], place, f"{path}: tile {row['tile']}")
             check_split(row["split"], f"{path}: {place}: split")

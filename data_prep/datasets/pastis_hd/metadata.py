@@ -11,6 +11,7 @@ import numpy as np
 
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
+from data_prep.readers.inside import inside
 from data_prep.readers.json_files import read_json
 from data_prep.readers.tables import note
 
@@ -74,7 +75,7 @@ def read_patches(raw_dir: Path) -> dict[str, Patch]:
     Raises:
       DataPrepError: the file is absent or damaged, or lists a patch twice.
     """
-    path = raw_dir / FILE
+    path = inside(raw_dir, FILE)
     content = read_json(path)
     try:
         found = [_patch(feature) for feature in content["features"]]

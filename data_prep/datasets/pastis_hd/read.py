@@ -22,6 +22,7 @@ from data_prep.datasets.pastis_hd.contract import CONTRACT, VOID
 from data_prep.datasets.pastis_hd.metadata import FILE, NUM_FOLDS, Patch, official_fold, read_patches
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
+from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, load_npy, open_raster
 from data_prep.readers.registration import Place, check_against_metadata, reprojected
 from data_prep.readers.splits import SPLITS, SplitFiles, read_column
@@ -45,7 +46,7 @@ class Series:
 
     def path(self, raw_dir: Path, patch: Patch) -> Path:
         """Returns the file of a patch."""
-        return raw_dir / self.folder / f"{self.prefix}_{patch.name}.npy"
+        return inside(raw_dir, self.folder, f"{self.prefix}_{patch.name}.npy")
 
 
 SERIES = {
@@ -57,12 +58,12 @@ SERIES = {
 
 def spot_path(raw_dir: Path, patch: Patch) -> Path:
     """Returns the SPOT image of a patch."""
-    return raw_dir / "DATA_SPOT" / "PASTIS_SPOT6_RVB_1M00_2019" / f"SPOT6_RVB_1M00_2019_{patch.name}.tif"
+    return inside(raw_dir, "DATA_SPOT", "PASTIS_SPOT6_RVB_1M00_2019", f"SPOT6_RVB_1M00_2019_{patch.name}.tif")
 
 
 def target_path(raw_dir: Path, patch: Patch) -> Path:
     """Returns the classes of a patch."""
-    return raw_dir / "ANNOTATIONS" / f"TARGET_{patch.name}.npy"
+    return inside(raw_dir, "ANNOTATIONS", f"TARGET_{patch.name}.npy")
 
 
 def list_tiles(files: SplitFiles, raw_dir: Path) -> dict[str, list[Patch]]:

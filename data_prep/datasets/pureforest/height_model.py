@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import DataPrepError, naming_errors
+from data_prep.errors import DataPrepError, TileError, naming_errors
+from data_prep.readers.inside import check_file
 
 GROUND = 2
 """Class of ground points in the LAS standard."""
+LARGEST_CLOUD = 100_000_000
+"""Points: a thousand times those of a patch."""
 NOISE = (7, 18, 65)
 """Classes that no surface consists of: low noise, high noise, artefacts (the last is of the French Lidar HD)."""
 
@@ -59,9 +62,13 @@ def read_points(path: Path) -> Points:
         raise DataPrepError(f"{path}: needs laspy and lazrs to be read: pip install 'mmae_jax[prep]'") from error
     fields = laspy.DecompressionSelection
     wanted = fields.XY_RETURNS_CHANNEL | fields.Z | fields.CLASSIFICATION | fields.FLAGS
+    check_file(path)
     with naming_errors(path):
-        with path.open("rb") as file:
-            cloud = laspy.read(file, decompression_selection=wanted)
+        with path.open("rb") as file, laspy.open(file, decompression_selection=wanted) as cloud_file:
+            declared = cloud_file.header.point_count
+            if declared > LARGEST_CLOUD:
+                raise TileError(f"{path}: expected at most {LARGEST_CLOUD} points, found {declared}")
+            cloud = cloud_file.read()
         classes = np.asarray(cloud.classification, np.uint8)
         usable = ~np.isin(classes, NOISE) & ~np.asarray(cloud.withheld, bool)
         x, y, z = (np.asarray(part, float) for part in (cloud.x, cloud.y, cloud.z))

@@ -19,7 +19,9 @@ import numpy as np
 from data_prep.datasets.pureforest.contract import CLASSES, CONTRACT, SPECIES, UNKNOWN_DATE
 from data_prep.datasets.pureforest.height_model import Square, read_points, surface_and_terrain
 from data_prep.errors import DataPrepError, TileError
+from data_prep.readers import isolated
 from data_prep.readers.elevation import quantised
+from data_prep.readers.inside import inside
 from data_prep.readers.listing import find_files
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import georeference
@@ -74,7 +76,7 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
             "and data/lidar-*.zip of Hugging Face IGNF/PureForest there"
         )
     _check_once(tiles)
-    table = raw_dir / TABLE
+    table = inside(raw_dir, TABLE)
     if table.exists():
         _check_table(table, tiles)
     return tiles
@@ -123,9 +125,9 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
       TileError: a file is absent, damaged or not as published; names file, property, expected and found.
     """
     parts = tile.parts
-    record = _read_aerial(raw_dir / "imagery" / tile.split / f"{tile.name}.tiff")
+    record = _read_aerial(inside(raw_dir, "imagery", tile.split, f"{tile.name}.tiff"))
     west, north = record["transform"][2], record["transform"][5]
-    record["height"] = _read_height(raw_dir / "lidar" / tile.split / f"{tile.name}.laz", west, north)
+    record["height"] = _read_height(inside(raw_dir, "lidar", tile.split, f"{tile.name}.laz"), west, north)
     species = {name: index for index, name in enumerate(SPECIES)}.get(
         parts["species"], CONTRACT.targets["species"].missing_value
     )
@@ -158,7 +160,7 @@ def _read_height(path: Path, west: float, north: float) -> Record:
     side = modality.size
     square = Square(west, north, modality.ground_sample_distance, side)
     try:
-        heights = surface_and_terrain(read_points(path), square) if path.exists() else None
+        heights = surface_and_terrain(isolated.call(read_points, path), square) if path.exists() else None
         if heights is not None:
             quanta, base = quantised(heights, modality.quantum)
             return {"pixels": quanta[None], "dates": np.array([UNKNOWN_DATE], np.int16), "base": base}

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from data_prep.errors import TileError, naming_errors
+from data_prep.readers.inside import check_file, inside
 from data_prep.readers.listing import find_files
 from data_prep.readers.raw import is_local
 from data_prep.readers.tables import note
@@ -56,7 +57,7 @@ def names(raw_dir: Path, sensor: str) -> Iterator[str]:
     """Returns the names of all files of `sensor`; twice what is extracted from an archive that is still there."""
     yield from find_files(raw_dir / sensor, "*")
     for archive in find_files(raw_dir, f"{sensor}_*/*.tar"):
-        yield from _members(raw_dir / archive)
+        yield from _members(inside(raw_dir, archive))
 
 
 def find(raw_dir: Path, sensor: str, tile: str, ending: str) -> Path | None:
@@ -65,12 +66,12 @@ def find(raw_dir: Path, sensor: str, tile: str, ending: str) -> Path | None:
     Raises:
       TileError: the archive that should hold it is damaged.
     """
-    extracted = raw_dir / sensor / f"{tile}{ending}"
+    extracted = inside(raw_dir, sensor, f"{tile}{ending}")
     if extracted.exists():
         return extracted
     place = Position.of(tile)
     columns, rows = place.column // TILES_PER_ARCHIVE, place.row // TILES_PER_ARCHIVE
-    archive = raw_dir / f"{sensor}_{place.epsg}" / f"{place.epsg}_{columns}_{rows}.tar"
+    archive = inside(raw_dir, f"{sensor}_{place.epsg}", f"{place.epsg}_{columns}_{rows}.tar")
     if not archive.exists():
         return None
     if not is_local(archive):
@@ -94,6 +95,7 @@ def last_bytes(found: Path, number: int) -> bytes:
 @functools.lru_cache(maxsize=64)  # up to a megabyte each
 def _members(archive: Path) -> Mapping[str, tuple[int, int]]:
     """Returns file name → offset and size in an archive, from its headers alone."""
+    check_file(archive)
     with naming_errors(archive), tarfile.open(archive, "r:") as file:
         members, places = dict[str, tuple[int, int]](), dict[str, str]()
         for member in filter(tarfile.TarInfo.isfile, file):

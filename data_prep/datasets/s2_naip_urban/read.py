@@ -25,6 +25,7 @@ from data_prep.datasets.s2_naip_urban.files import Position
 from data_prep.datasets.s2_naip_urban.sensors import NAIP, SENSORS, Sensor
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import dates
+from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_against_metadata
 from data_prep.readers.splits import SplitFiles, read_column
@@ -84,7 +85,7 @@ def _read_tables(raw_dir: Path, tiles: set[str]) -> dict[str, dict[str, np.ndarr
     """Returns folder → tile → dates, for every sensor there is."""
     tables = {}
     for sensor in (NAIP, *SENSORS.values()):
-        path = raw_dir / f"{sensor.folder}.csv"
+        path = inside(raw_dir, f"{sensor.folder}.csv")
         if path.exists():
             tables[sensor.folder] = scene_dates.read_table(path, f"{sensor.folder}_scene", sensor.read_dates, tiles)
         elif sensor is NAIP or files.has_sensor(raw_dir, sensor.folder):
@@ -137,7 +138,7 @@ def _read_aerial(raw_dir: Path, tile: Tile) -> Record:
         raise TileError(f"{path}: cannot be read (the file ends too early)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the name says where a tile is
-        pixels = _read_images(path, *NAIP.parts[".png"], CONTRACT.modalities["aerial"].dtype, None)
+        pixels = _read_images(path, ".png", *NAIP.parts[".png"], CONTRACT.modalities["aerial"].dtype, None)
     days = _dates(raw_dir, tile, NAIP)
     expect(path, "images", 1, len(pixels))
     expect(path, "dates", 1, len(days))
@@ -160,7 +161,7 @@ def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality, 
             raise TileError(
                 f"{raw_dir / sensor.folder / tile.name}{ending}: not found, though other bands of it are there"
             )
-        pixels = _read_images(path, part_bands, side, modality.dtype, frame)
+        pixels = _read_images(path, ending, part_bands, side, modality.dtype, frame)
         expect(path, "images", len(days), len(pixels))
         repeat = modality.size // side
         images.append(pixels.repeat(repeat, -2).repeat(repeat, -1))
@@ -176,7 +177,7 @@ def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality, 
 def _dates(raw_dir: Path, tile: Tile, sensor: Sensor) -> np.ndarray:
     """Returns dates `[T, 3]` in the order of the images."""
     if tile.dates is None:
-        path = raw_dir / "dates" / sensor.dates_folder / f"{tile.name}.txt"
+        path = inside(raw_dir, "dates", sensor.dates_folder, f"{tile.name}.txt")
         return scene_dates.read_scenes(path, sensor.read_dates)
     found = tile.dates.get(sensor.folder)
     if found is None:
@@ -186,12 +187,14 @@ def _dates(raw_dir: Path, tile: Tile, sensor: Sensor) -> np.ndarray:
     return found
 
 
-def _read_images(path: Path, bands: tuple[str, ...], side: int, dtype: str, frame: Place | None) -> np.ndarray:
+def _read_images(
+    path: Path, ending: str, bands: tuple[str, ...], side: int, dtype: str, frame: Place | None
+) -> np.ndarray:
     """Returns `[T, bands, side, side]` of a raster that holds T images, band after band, one image after the other.
 
     Its place is held against the tile's frame, if there is one.
     """
-    with open_raster(path) as file:
+    with open_raster(path, Path(ending).suffix or ending) as file:
         expect(path, "size", (side, side), file.shape)
         if file.count % len(bands):
             raise TileError(f"{path}: bands: expected {', '.join(bands)} of each image, found {file.count} bands")

@@ -12,6 +12,7 @@ import numpy as np
 
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import dates
+from data_prep.readers.inside import check_file
 
 Read = Callable[[Sequence[str]], np.ndarray]
 """Scene names of T images → their dates int16 `[T, 3]`; a `ValueError` where a name has none."""
@@ -46,6 +47,7 @@ def read_scenes(path: Path, read: Read) -> np.ndarray:
     Raises:
       TileError: the file is absent, or a line has no date.
     """
+    check_file(path)
     with naming_errors(path):
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
     try:

@@ -12,20 +12,20 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from data_prep.arguments import add_filter_percent
 from data_prep.datasets.treesatai_ts.contract import CONTRACT, GENERA
-from data_prep.errors import DataPrepError, TileError
-from data_prep.readers import dates
-from data_prep.readers.raw import expect, get_array, open_hdf5, open_raster, read_array
+from data_prep.datasets.treesatai_ts.sentinel import read_sentinel
+from data_prep.errors import DataPrepError
+from data_prep.readers import dates, isolated
+from data_prep.readers.inside import inside
+from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS, SplitFiles
 from data_prep.readers.tables import read_rows
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
-from mmae_jax.spec import Modality
 
 PUBLISHED_SPLITS = "TreeSatAI-TS"
 
@@ -92,15 +92,10 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
     Raises:
       TileError: a file is absent, damaged or not as published; names file, key, expected and found.
     """
-    sentinel = raw_dir / "sentinel-ts" / tile.sentinel
-    record = _read_aerial(raw_dir / "aerial" / tile.aerial, tile.aerial_date)
-    with open_hdf5(sentinel) as file:
-        s2, dropped = _read_s2(file, sentinel)
-        record |= {
-            "s2": s2,
-            "s1_asc": _read_s1(file, "sen-1-asc", sentinel),
-            "s1_des": _read_s1(file, "sen-1-des", sentinel),
-        }
+    sentinel = inside(raw_dir, "sentinel-ts", tile.sentinel)
+    record = _read_aerial(inside(raw_dir, "aerial", tile.aerial), tile.aerial_date)
+    series, dropped = isolated.call(read_sentinel, sentinel)
+    record |= series
     record |= {
         "name": tile.name,
         "ref_date": np.array(tile.aerial_date, np.int16),
@@ -120,53 +115,6 @@ def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
             "aerial": {"pixels": file.read()[None], "dates": np.array([date], np.int16)},
             **georeference(path, file, modality),
         }
-
-
-def _read_s1(file: h5py.File, key: str, path: Path) -> Record:
-    pixels, days = _read_series(file, key, path, CONTRACT.modalities["s1_asc"])
-    expect(path, f"{key}-data: dtype", "float32", pixels.dtype.name)
-    return {"pixels": pixels.astype(np.float32, copy=False), "dates": days}
-
-
-def _read_s2(file: h5py.File, path: Path) -> tuple[Record, int]:
-    pixels, days = _read_series(file, "sen-2", path, CONTRACT.modalities["s2"])
-    if not len(days):
-        return {
-            "pixels": pixels.astype(np.uint16),
-            "dates": days,
-            "mask": np.empty((0, 2, *pixels.shape[2:]), np.uint8),
-        }, 0
-    mask = read_array(file, "sen-2-masks", path, (len(pixels), None, *pixels.shape[2:]))
-    # comparisons are false for NaN; masks come from resampling, which overshoots by rounding errors
-    usable = (pixels >= 0) & (pixels <= np.iinfo(np.uint16).max) & (pixels == np.rint(pixels))
-    readable = (mask >= -1) & (mask <= 101)
-    keep = usable.all((1, 2, 3)) & readable.all((1, 2, 3))
-    if not keep.any():
-        raise TileError(
-            f"{path}: sen-2-data: expected dates with whole numbers 0 to 65535, and sen-2-masks from 0 to 100 %, "
-            f"found {len(pixels)} dates of which none is so"
-        )
-    return {
-        "pixels": pixels[keep].astype(np.uint16),
-        "dates": days[keep],
-        "mask": np.ceil(mask[keep]).clip(0, 100).astype(np.uint8),
-    }, int((~keep).sum())
-
-
-def _read_series(file: h5py.File, key: str, path: Path, modality: Modality) -> tuple[np.ndarray, np.ndarray]:
-    """Returns pixels `[T, bands, side, side]` and dates `[T, 3]`; T = 0 if the file has neither."""
-    side = CONTRACT.stored_side(modality)
-    shape = (len(modality.bands), side, side)
-    if f"{key}-data" not in file and f"{key}-products" not in file:
-        return np.empty((0, *shape), np.float32), np.empty((0, 3), np.int16)
-    pixels = read_array(file, f"{key}-data", path, (None, *shape))
-    try:
-        names = get_array(file, f"{key}-products", path).asstr()[()]
-        days = dates.from_products(names, dates.SENTINEL_TOKEN)
-    except (ValueError, TypeError) as error:
-        raise TileError(f"{path}: {key}-products: {error}") from error
-    expect(path, f"{key}-products: dates", len(pixels), len(days))
-    return pixels, days
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -80,7 +80,7 @@ def test_a_mistake_of_the_program_is_no_skipped_tile(raw, tmp_path):
 
 
 def test_a_group_in_place_of_an_array_is_named(raw, tmp_path):
-    from data_prep.readers.raw import open_hdf5, read_array
+    from data_prep.readers.hdf5 import open_hdf5, read_array
 
     path = raw / "a.h5"
     with h5py.File(path, "w") as file:
