@@ -22,7 +22,8 @@ class Modality:
       frame: what is stored around the tile, on each side [pixels].
       scale: multiplies stored values to give `unit`.
       offset: added after scaling.
-      nodata: stored value that means a missing pixel; NaN always does in floating-point modalities.
+      nodata: stored value that means a missing pixel; NaN always does in floating-point modalities, and is the same as
+        None here.
       decibel: whether values are logarithms already.
       quantum: where set, integers stand for `base + quantum · stored`, with one `base` per record.
       value_range: smallest and largest stored value that can occur, nodata aside (`base` and `quantum` applied).
@@ -46,6 +47,11 @@ class Modality:
     typical_means: tuple[float, ...] | None = None
     mask_channels: tuple[str, ...] = ()
     date_convention: str = "UTC acquisition day, hour unknown (0)"
+
+    def __post_init__(self) -> None:
+        # NaN is no value that could be compared, and means a missing pixel anyway
+        if isinstance(self.nodata, float) and math.isnan(self.nodata):
+            object.__setattr__(self, "nodata", None)
 
     @property
     def pixels_can_be_missing(self) -> bool:

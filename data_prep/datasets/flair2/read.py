@@ -22,7 +22,7 @@ from data_prep.datasets.flair2.contract import CONTRACT
 from data_prep.datasets.flair2.patches import Patch, list_tiles
 from data_prep.datasets.flair_hub.classes import UNDEFINED
 from data_prep.datasets.flair_hub.contract import FINE_SIDE
-from data_prep.datasets.flair_hub.rasters import georeference, missing, read_image
+from data_prep.datasets.flair_hub.rasters import georeference, missing, percents, read_image
 from data_prep.errors import TileError
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, load_npy
@@ -90,7 +90,7 @@ def _read_s2(raw_dir: Path, patch: Patch) -> Record:
     return {
         "pixels": pixels[order].astype(np.uint16),
         "dates": taken[order],
-        "mask": np.ceil(mask[order]).clip(0, 100).astype(np.uint8),  # what is above 0 stays so
+        "mask": percents(mask_path, mask[order]),
     }
 
 

@@ -74,6 +74,17 @@ def georeference(places: Sequence[Place]) -> Record:
     }
 
 
+def percents(path: Path, mask: np.ndarray) -> np.ndarray:
+    """Returns a mask of percents as uint8, rounded up: what is above 0 stays so.
+
+    Raises:
+      TileError: a percent is missing, which is not clear sky.
+    """
+    if not np.isfinite(mask).all():
+        raise TileError(f"{path}: expected percents, found {np.count_nonzero(~np.isfinite(mask))} values that are none")
+    return np.ceil(mask).clip(0, 100).astype(np.uint8)
+
+
 def missing(modality: Modality) -> Record:
     """Returns the fields of a modality without any acquisition."""
     side = modality.size

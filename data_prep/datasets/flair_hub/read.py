@@ -19,7 +19,7 @@ from data_prep.arguments import add_filter_percent, path
 from data_prep.datasets.flair_hub.classes import NO_LPIS, UNDEFINED
 from data_prep.datasets.flair_hub.contract import CONTRACT, CONTRACT_FLAIR2, FINE_SIDE
 from data_prep.datasets.flair_hub.date_tables import DAY_TABLES, SERIES_TABLES, date_tables, table_path
-from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, read_image
+from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, percents, read_image
 from data_prep.datasets.flair_hub.splits import OFFICIAL_SPLITS, Patch, SplitChoice, domains
 from data_prep.errors import DataPrepError, TileError
 from data_prep.problems import Problem, report
@@ -192,4 +192,4 @@ def _mask(raw_dir: Path, patch: Patch, acquisitions: int, places: list[Place]) -
         raise _HoleError(f"{source}: not found; without it clouds would be taken for clear sky")
     expect(source, "acquisitions (as in the table of dates)", acquisitions, len(image.pixels))
     places.append(image.place)
-    return np.ceil(image.pixels).clip(0, 100).astype(np.uint8)  # what is above 0 stays so
+    return percents(source, image.pixels)

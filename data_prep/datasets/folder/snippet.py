@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from mmae_jax import tasks
 from mmae_jax.contract import read_contract
+from mmae_jax.data.dates import missing_values
 from mmae_jax.data.records import Records
 from mmae_jax.data.shards import shard_files
 from mmae_jax.spec import Dataset, Modality
@@ -80,7 +82,7 @@ def _divisors(number: int) -> list[int]:
 
 
 def _looked_at(name: str, modality: Modality, directory: Path, dataset: Dataset) -> tuple[int, float]:
-    """Returns the fewest dates of some records that have any, and a round number near their brightest values."""
+    """Returns the fewest dates of some records that have any, and the `norm_fac` that their values suggest."""
     records = Records(
         str(directory),
         shard_files(directory)["train"],
@@ -89,11 +91,21 @@ def _looked_at(name: str, modality: Modality, directory: Path, dataset: Dataset)
     )
     chosen = np.unique(np.linspace(0, len(records) - 1, LOOKED_AT).round().astype(int))
     series = [pixels for index in chosen if len(pixels := records[int(index)][name]["pixels"])]
-    if not series:
-        return 1, 1.0
-    bright = [float(np.nanpercentile(np.abs(pixels.astype(np.float32)), 98)) for pixels in series]
-    largest = max(bright)
-    if not largest > 0:
-        return min(map(len, series)), 1.0
+    return min(map(len, series), default=1), proposed_norm_fac(series, modality.nodata)
+
+
+def proposed_norm_fac(series: Sequence[np.ndarray], nodata: float | None) -> float:
+    """Returns a round number near the largest values of some series; 1 where they have none.
+
+    Missing pixels (nodata, NaN, infinity) have no value.
+    """
+    largest = 0.0
+    for pixels in series:
+        missing = missing_values(pixels, nodata)
+        values = np.abs((pixels if missing is None else pixels[~missing]).astype(np.float64))
+        if values.size:
+            largest = max(largest, float(np.percentile(values, 98)))
+    if not largest:
+        return 1.0
     digit = 10.0 ** math.floor(math.log10(largest))
-    return min(map(len, series)), round(largest / digit) * digit
+    return round(largest / digit) * digit
