@@ -18,6 +18,7 @@ from mmae_jax.data.value_check import check_first_values
 from mmae_jax.models.attention import NAMES, kernels_of
 from mmae_jax.spec import PHASES, Experiment
 from mmae_jax.train.drawing import new_params
+from mmae_jax.train.exclusive import exclusive
 from mmae_jax.train.phase import PhaseRun
 from mmae_jax.weights.folder import check_same_experiment
 from mmae_jax.weights.result import read_result
@@ -49,7 +50,8 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
         if phase in finished:
             trains = phase in experiment.phases
             check_same_experiment(workdir / phase / "checkpoints", experiment, phase, trains=trains)
-    with kept_programs(experiment, workdir):  # which makes a folder: not before all is checked
+    with exclusive(workdir), kept_programs(experiment, workdir):  # which make files: not before all is checked
+        finished = finished_phases(workdir)  # another run may have ended since
         for phase in experiment.phases:
             if phase in finished:
                 logging.info("%s is finished, see %s", phase, workdir / phase)

@@ -80,11 +80,14 @@ def share(entries: Sequence[dict[str, Any]], now: float) -> Share:
         if entry["event"] == "start":
             sessions.append([])
         sessions[-1].append(entry)
-    stepping, restarts = 0.0, dict[str, float]()
+    stepping, running, restarts = 0.0, 0.0, dict[str, float]()
     for session in reversed(sessions):
         phase = session[0]["phase"]
         kept = restarts.get(phase, math.inf)
         stepping += max((entry["stepping"] for entry in session[1:] if entry["step"] <= kept), default=0.0)
         restarts[phase] = min(kept, session[0]["step"])
-    running = sum(session[-1]["time"] - session[0]["time"] for session in sessions)
-    return Share(stepping, running, now - sessions[0][0]["time"] if sessions else 0.0)
+        # Clocks are set back and forth, but steps took the time they took.
+        stepped = max((entry["stepping"] for entry in session[1:]), default=0.0)
+        running += max(session[-1]["time"] - session[0]["time"], stepped)
+    elapsed = now - sessions[0][0]["time"] if sessions else 0.0
+    return Share(stepping, running, max(elapsed, running))

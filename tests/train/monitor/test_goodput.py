@@ -39,6 +39,11 @@ def test_phases_are_apart():
     assert share(entries, 20).stepping == 9 + 4
 
 
+def test_clock_that_is_set_back_makes_no_share_beyond_all():
+    entries = [start(1000, 0), steps(400, 10, 20), start(410, 10), steps(440, 20, 25)]
+    assert share(entries, 450) == Share(45, 50, 50)
+
+
 def test_nothing_yet():
     assert share([], 5).scalars() == {"goodput_%": 0, "goodput_running_%": 0}
 
