@@ -21,6 +21,7 @@ from mmae_jax import spec
 from mmae_jax.data import sample
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.shards import Shards
+from mmae_jax.data.shared_memory import buffer_size, naming_lost_readers
 from mmae_jax.data.tiles import Tile
 
 
@@ -39,7 +40,8 @@ class Batches:
     def __next__(self) -> Batch:
         if self._iterator is None:
             raise StopIteration
-        return _copy(next(self._iterator))
+        with naming_lost_readers():
+            return _copy(next(self._iterator))
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +193,7 @@ def _iterate(batches: grain.MapDataset[Batch], data: spec.Data) -> Batches:
         flags.FLAGS.mark_as_parsed()
     workers = min(data.workers, len(batches))
     stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
-    processes = grain.MultiprocessingOptions(workers, per_worker_buffer_size=max(1, data.prefetch // workers))
+    processes = grain.MultiprocessingOptions(workers, per_worker_buffer_size=buffer_size(data, workers))
     return Batches(iter(stream.mp_prefetch(processes, worker_init_fn=_prepare_worker)))
 
 

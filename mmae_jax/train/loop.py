@@ -14,6 +14,7 @@ from jax.experimental import multihost_utils
 from mmae_jax import parallel
 from mmae_jax.compilation_cache import kept_programs
 from mmae_jax.data.shards import open_shards
+from mmae_jax.data.shared_memory import check_shared_memory
 from mmae_jax.data.value_check import check_first_values
 from mmae_jax.models.attention import NAMES, kernels_of
 from mmae_jax.spec import PHASES, Experiment
@@ -44,7 +45,11 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
         parallel.check_work(experiment, phase, mesh)
         shards.check_phase(phase)
     finished = finished_phases(workdir)
-    for phase in [phase for phase in experiment.phases if phase not in finished][:1]:
+    ahead = [phase for phase in experiment.phases if phase not in finished]
+    for phase in ahead:
+        rows = sum(map(len, parallel.process_rows(experiment.phase(phase).batch_size, mesh)))
+        check_shared_memory(experiment, phase, rows)
+    for phase in ahead[:1]:
         check_first_values(experiment, phase, shards)
     for phase in PHASES:
         if phase in finished:
