@@ -16,6 +16,7 @@ from data_prep.statistics import band_groups
 from data_prep.statistics import command as statistics_command
 from mmae_jax.commands.errors import exit_code
 from mmae_jax.commands.parser import Parser
+from mmae_jax.commands.process import put_right
 from mmae_jax.exit_codes import USAGE
 
 COMMANDS = {
@@ -105,4 +106,5 @@ def _add_synthetic(parser: argparse.ArgumentParser, dataset: str) -> None:
 
 
 if __name__ == "__main__":
+    put_right()
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 
@@ -32,7 +33,8 @@ def exit_code(command: Callable[[], int | None]) -> int:
     except UsageError as error:
         return _tell(f"error: {error}", USAGE)
     except EXPECTED as error:
-        return _tell(f"error: {error}", FAILED)
+        more = isinstance(error, OSError) and error.errno == errno.EMFILE
+        return _tell(f"error: {error}{'; raise the limit: ulimit -n 65536' if more else ''}", FAILED)
 
 
 def _tell(message: str, code: int) -> int:
