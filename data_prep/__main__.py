@@ -79,8 +79,9 @@ def _add_prepare(parser: argparse.ArgumentParser, dataset: str) -> None:
 
 
 def _prepare(dataset: str, options: argparse.Namespace) -> None:
+    source = registry.reader(dataset).source(options)
     summaries = prepare(
-        registry.reader(dataset).source(options),
+        source,
         options.raw_dir,
         options.out_dir,
         num_shards=options.num_shards,
@@ -91,7 +92,7 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
         beam_options=options.beam_options,
         options={name: value for name, value in vars(options).items() if name not in PREPARE_OPTIONS},
     )
-    print(described(summaries, options.out_dir))
+    print(described(summaries, source.contract, options.out_dir))
 
 
 def _add_synthetic(parser: argparse.ArgumentParser, dataset: str) -> None:

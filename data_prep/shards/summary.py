@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_prep.problems import PROBLEMS_FILE, Problem, counted
+from data_prep.shards.classes import absent
 from data_prep.shards.task import ShardReport, ShardTask
+from mmae_jax.spec import Dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Summary:
     skipped: int
     dropped_dates: int
     missing: Mapping[str, int]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...]
+    classes: Sequence[Mapping[str, Sequence[int]]]
 
     def __str__(self) -> str:
         text = f"{self.split}: {self.kept} tiles kept, {self.skipped} skipped"
@@ -38,11 +41,17 @@ def summarised(split: str, tasks: Sequence[ShardTask], reports: Sequence[ShardRe
         dropped_dates=sum(report.dropped_dates for report in mine),
         missing={name: sum(report.missing[name] for report in mine) for name in mine[0].missing},
         problems=tuple(problem for report in mine for problem in report.problems),
+        classes=[report.classes for report in mine],
     )
 
 
-def described(summaries: Sequence[Summary], out_dir: Path) -> str:
-    """Returns what a preparation ends with: a line for each split, and one for each reason to leave something out."""
+def described(summaries: Sequence[Summary], contract: Dataset, out_dir: Path) -> str:
+    """Returns what a preparation ends with.
+
+    That is a line for each split, each reason for which something was left out, and each target of which a class occurs
+    nowhere.
+    """
     reasons = counted(problem for summary in summaries for problem in summary.problems)
     listed = [f"left out, each listed in {out_dir / PROBLEMS_FILE}:", *reasons] if reasons else []
-    return "\n".join([*map(str, summaries), *listed])
+    never = absent(contract, [part for summary in summaries for part in summary.classes])
+    return "\n".join([*map(str, summaries), *listed, *never])

@@ -19,6 +19,7 @@ from data_prep.problems import DATE, TILE, Problem, collecting
 from data_prep.readers.accepted import accepting
 from data_prep.readers.dates import in_time
 from data_prep.shards.blocks import blocks
+from data_prep.shards.classes import present
 from data_prep.shards.manifest import crc32c
 from data_prep.shards.output import Output
 from data_prep.shards.records import Field, Record, features
@@ -104,6 +105,7 @@ class ShardReport:
       problems: tiles and parts of tiles that could not be used.
       dropped_dates: acquisitions left out of kept tiles because a value was damaged.
       missing: modality → kept tiles that have no acquisition of it.
+      classes: target with classes → indices of those that a kept tile has.
       file_bytes: size of the shard, known when it is closed.
       crc32c: checksum of the shard, hexadecimal; likewise known when it is closed.
     """
@@ -113,6 +115,7 @@ class ShardReport:
     problems: tuple[Problem, ...]
     dropped_dates: int
     missing: Mapping[str, int]
+    classes: Mapping[str, Sequence[int]]
     file_bytes: int = 0
     crc32c: str = ""
 
@@ -165,6 +168,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     codec = Codec(features(source.contract, source.target_fields))
     kept = num_bytes = dropped_dates = 0
     missing = dict.fromkeys(source.contract.modalities, 0)
+    seen = {name: set[int]() for name, target in source.contract.targets.items() if target.classes}
     problems: list[Problem] = []
     for tile in task.tiles:
         found = _read(task, tile)
@@ -182,8 +186,11 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
             dropped_dates += dropped
             for name in missing:
                 missing[name] += len(record[name]["dates"]) == 0
+            for name, classes in seen.items():
+                target = source.contract.targets[name]
+                classes |= present(target, record[target.field])  # noqa: PLW2901
         on_tile()
-    return ShardReport(kept, num_bytes, tuple(problems), dropped_dates, missing)
+    return ShardReport(kept, num_bytes, tuple(problems), dropped_dates, missing, {name: sorted(each) for name, each in seen.items()})
 
 
 def _read(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Problem]] | Problem:

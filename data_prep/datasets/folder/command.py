@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> None:
         )
     except DataPrepError as error:
         raise DataPrepError(f"{options.spec}: {error}") from error
-    print(described(summaries, options.out_dir))
+    print(described(summaries, folder.contract, options.out_dir))
     print(config_snippet(options.out_dir))
 
 

@@ -9,7 +9,7 @@ from data_prep.problems import Problem, report
 from data_prep.shards.prepare import prepare
 from data_prep.shards.summary import described
 from data_prep.shards.verify import verify
-from tests.data_prep.shards.tiny import Tile, source, tile_record
+from tests.data_prep.shards.tiny import CONTRACT, Tile, source, tile_record
 
 
 def read_tile(_raw_dir, tile):
@@ -35,7 +35,7 @@ def test_each_is_listed_with_its_reason(tmp_path):
         ("train", "partly", "date", "size"),
     ]
     assert rows[1]["message"] == "raw/1.tif: cannot be read (no 1)"
-    assert described(summaries, tmp_path / "out").splitlines() == [
+    assert described(summaries, CONTRACT, tmp_path / "out").splitlines() == [
         "train: 2 tiles kept, 2 skipped, 1 damaged dates dropped",
         "val: 1 tiles kept, 0 skipped, 2 damaged dates dropped",
         f"left out, each listed in {tmp_path / 'out' / 'problems.csv'}:",
