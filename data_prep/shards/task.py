@@ -186,11 +186,13 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
             dropped_dates += dropped
             for name in missing:
                 missing[name] += len(record[name]["dates"]) == 0
-            for name, classes in seen.items():
+            for name in seen:
                 target = source.contract.targets[name]
-                classes |= present(target, record[target.field])  # noqa: PLW2901
+                seen[name] |= present(target, record[target.field])
         on_tile()
-    return ShardReport(kept, num_bytes, tuple(problems), dropped_dates, missing, {name: sorted(each) for name, each in seen.items()})
+    return ShardReport(
+        kept, num_bytes, tuple(problems), dropped_dates, missing, {name: sorted(each) for name, each in seen.items()}
+    )
 
 
 def _read(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Problem]] | Problem:

@@ -11,6 +11,7 @@ from immutabledict import immutabledict
 
 from data_prep.datasets.folder.names import check_names, check_shares
 from data_prep.datasets.folder.patterns import PatternError, date_expression, pattern_fields
+from data_prep.datasets.folder.values import Values, check_values
 from mmae_jax.checks import check_dtype
 from mmae_jax.config import from_plain, to_plain
 from mmae_jax.spec import Dataset, Modality, SpecError, Target
@@ -52,14 +53,16 @@ class Raster:
 
     Attributes:
       pattern: paths below the raw folder, with `{tile}`.
-      target: `segment`: each pixel has the index of a class. `regression`: each pixel has a number, such as a height;
-        NaN, the file's nodata, `missing_value` and `ignored` are no number.
+      target: `segment`: each pixel has the index of a class, or one of `values`. `regression`: each pixel has a number,
+        such as a height; NaN, the file's nodata, `missing_value` and `ignored` are no number.
       georeferenced: False where the place in the files is known to be wrong; it is not checked then.
+      values: value in the files → class, None for none, where values are not the indices of classes.
     """
 
     pattern: str
     target: Target
     georeferenced: bool = True
+    values: Values | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +74,12 @@ class Column:
       target: `classif`: its field is the column, with names or numbers of classes. `multilabel`: each class has a
         column of its own name with proportions, or 0 and 1. `regression`: its field is the column, with numbers; an
         empty cell, NaN, `missing_value` and `ignored` are no number.
+      values: value in the column → class, None for none, where `classif` is neither told by names nor by indices.
     """
 
     table: str
     target: Target
+    values: Values | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,6 +256,7 @@ def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:
     if target.kind not in kinds:
         raise SpecError(f"{field}.target.kind: expected {', '.join(kinds[:-1])} or {kinds[-1]}, found {target.kind!r}")
     TASKS[target.kind].check_classes(f"{field}.target", target)
+    check_values(field, target, source.values, of_pixels)
     if isinstance(source, Raster):
         _fields(f"{field}.pattern", source.pattern)
         if target.size is None:

@@ -119,9 +119,8 @@ def _read_raster(path: Path, files: Files, num_dates: int) -> tuple[np.ndarray, 
     side, bands = sensor.size + 2 * sensor.frame, len(sensor.bands)
     with open_raster(path) as file:
         if file.count != bands * num_dates:
-            raise TileError(
-                f"{path}: bands: expected {bands} bands × {num_dates} dates = {bands * num_dates}, found {file.count}"
-            )
+            of_dates = f" × {num_dates} dates = {bands * num_dates}" if num_dates != 1 else ""
+            raise TileError(f"{path}: expected {bands} bands{of_dates}, found {file.count}")
         expect(path, "size", (side, side), file.shape)
         for dtype in file.dtypes:
             expect(path, "dtype", sensor.dtype, dtype)
@@ -163,7 +162,7 @@ def _read_target(
         raise TileError(f"target {name}: expected {wanted}, found none")
     if isinstance(source, Column):
         return np.array(tile.labels[target.field], target_field(target)[1])
-    values, place = read_raster_target(inside(raw_dir, tile.rasters[target.field]), target, folder.tile_meters)
+    values, place = read_raster_target(inside(raw_dir, tile.rasters[target.field]), source, folder.tile_meters)
     if source.georeferenced and frame is not None:
         check_registered(frame, place)
     return values

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from data_prep.datasets.folder.description import Column
+from data_prep.datasets.folder.description import Column, Raster
+from data_prep.datasets.folder.values import as_indices, meaning
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.geopackage import read_rows as read_attributes
 from data_prep.readers.inside import inside
@@ -70,11 +71,12 @@ def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
     for place, row in table_rows(path, "tile", *columns).items():
         tile = row["tile"]
         note(places, tile, place, f"{path}: tile {tile}")
-        labels[tile] = _label(target, row, f"{path}: tile {tile}")
+        labels[tile] = _label(source, row, f"{path}: tile {tile}")
     return labels
 
 
-def _label(target: Target, row: Mapping[str, str], where: str) -> Label:
+def _label(source: Column, row: Mapping[str, str], where: str) -> Label:
+    target = source.target
     if tasks.of(target).shape(target):
         proportions = tuple(_number(row[name], f"{where}: {name}") for name in target.classes)
         if not all(0 <= value <= 1 for value in proportions):
@@ -83,12 +85,15 @@ def _label(target: Target, row: Mapping[str, str], where: str) -> Label:
     text = row[target.field]
     if tasks.of(target).numeric:
         return _number(text or "nan", f"{where}: {target.field}")
-    if text in target.classes:
-        return target.classes.index(text)
-    allowed = {*range(target.num_classes), *target.excluded}
-    if text.lstrip("-").isdecimal() and int(text) in allowed:
-        return int(text)
-    raise DataPrepError(f"{where}: {target.field}: expected a class ({', '.join(target.classes)}), found {text!r}")
+    if source.values is not None:
+        known = {str(value): meaning(target, name) for value, name in source.values.items()}
+    else:
+        known = {str(index): index for index in (*range(target.num_classes), *target.excluded)}
+        known |= {name: index for index, name in enumerate(target.classes)}
+    if text not in known:
+        expected = ", ".join(map(str, source.values or target.classes))
+        raise DataPrepError(f"{where}: {target.field}: expected a class ({expected}), found {text!r}")
+    return known[text]
 
 
 def _number(text: str, where: str) -> float:
@@ -98,7 +103,7 @@ def _number(text: str, where: str) -> float:
         raise DataPrepError(f"{where}: expected a number, found {text!r}") from error
 
 
-def read_raster_target(path: Path, target: Target, tile_meters: float) -> tuple[np.ndarray, Place]:
+def read_raster_target(path: Path, source: Raster, tile_meters: float) -> tuple[np.ndarray, Place]:
     """Returns the classes or numbers of a tile's pixels, `[size, size]`, and where they lie, which is not checked.
 
     Floating-point nodata becomes NaN.
@@ -106,20 +111,19 @@ def read_raster_target(path: Path, target: Target, tile_meters: float) -> tuple[
     Raises:
       TileError: the file is damaged or not as described; names it, what was expected and what was found.
     """
+    target = source.target
     with open_raster(path) as file:
         expect(path, "size", (target.size, target.size), file.shape)
-        expect(path, "dtype", target.dtype, file.dtypes[0])
+        if source.values is None:
+            expect(path, "dtype", target.dtype, file.dtypes[0])
+        elif np.dtype(file.dtypes[0]).kind not in "iu":
+            expect(path, "dtype", "whole numbers", file.dtypes[0])
         assert target.size is not None, "the description was checked"
         place = Place.of(path, file, tile_meters / target.size, target.size)
         values: np.ndarray = file.read(1)
         if tasks.of(target).numeric:
             return _without_nodata(path, file, target, values), place
-    unknown = set(np.unique(values).tolist()) - {*range(target.num_classes), *target.excluded}
-    if unknown:
-        text = ", ".join(str(value) for value in sorted(unknown)[:5])
-        excluded = " or ".join(map(str, target.excluded)) + " (missing or ignored)"
-        raise TileError(f"{path}: expected classes 0 to {target.num_classes - 1} or {excluded}, found {text}")
-    return values, place
+    return as_indices(path, values, target, source.values), place
 
 
 def _without_nodata(path: Path, file: rasterio.DatasetReader, target: Target, values: np.ndarray) -> np.ndarray:

@@ -238,7 +238,7 @@ def damaged(pixels, gsd=20.0, **more):
 
 S1 = np.ones((4, 4, 4), np.float32)
 BAD_FILES = [
-    (damaged(S1[:3]), "bands: expected 2 bands × 2 dates = 4, found 3"),
+    (damaged(S1[:3]), "expected 2 bands × 2 dates = 4, found 3"),
     (damaged(S1[:, :3]), r"size: expected \(4, 4\), found \(3, 4\)"),
     (damaged(S1.astype("float64")), "dtype: expected float32, found float64"),
     (damaged(S1, gsd=10.0), "ground sample distance: expected 20 m, found 10"),
