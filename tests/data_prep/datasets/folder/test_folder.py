@@ -11,11 +11,8 @@ import pytest
 import rasterio
 from rasterio.crs import CRS
 
-from configs import treesatai_ts
 from data_prep.__main__ import main
-from mmae_jax import config
-from mmae_jax.config import to_plain
-from mmae_jax.contract import read_contract
+from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.pipeline import train_dataset
 from mmae_jax.data.shards import open_shards
@@ -143,20 +140,19 @@ def test_records_hold_the_files_values(prepare, raw, tmp_path):
     assert len(records(tmp_path / "out")["c"]["s1"]["dates"]) == 0
 
 
-def test_the_printed_snippet_makes_a_config_that_trains(prepare, tmp_path):
+def test_the_printed_config_is_complete_and_trains(prepare, tmp_path):
     code, printed = prepare()
     assert code == 0, printed
-    snippet = re.search(r"^# to put in a config.*^config.model[^\n]*", printed, re.MULTILINE | re.DOTALL)[0]
-    fields = treesatai_ts.get_config("runlocal")
-    with fields.ignore_type():
-        exec(snippet, {"config": fields, "to_plain": to_plain, "read_contract": read_contract})
-    fields.finetune.monitor = "crop/average_iou"
-    experiment = config.experiment_from_config(fields)
+    (tmp_path / "my_config.py").write_text(re.search(r"^# a config to train.*return config$", printed, re.M | re.S)[0])
+    experiment = load_experiment(f"{tmp_path / 'my_config.py'}:runlocal")
+    assert experiment.phases == ("pretrain", "probe", "finetune")
+    assert (experiment.finetune.monitor, experiment.pretrain.train_splits) == ("crop/average_iou", ("train", "val"))
     assert experiment.inputs["s2"].num_dates == 3
     shards = open_shards(experiment)
-    batch = train_dataset(experiment, "pretrain", shards.source(("train",)), 4)[0]
+    shards.check_phase("finetune")
+    batch = train_dataset(experiment, "pretrain", shards.source(("train",)), 2)[0]
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), batch)
-    assert shapes == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), abstract_batch(experiment, 4))
+    assert shapes == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), abstract_batch(experiment, 2))
 
 
 def test_tiles_may_be_split_by_chance_or_by_name(prepare, raw, tmp_path):
