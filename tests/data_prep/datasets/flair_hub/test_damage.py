@@ -61,7 +61,7 @@ def hole(raw: Path, prepare: Prepare, out: Path, name: str, *messages: str) -> N
     code, printed = prepare(raw)
     assert code == 0, printed
     first, *others = patches(raw)
-    line = next(line for line in printed.splitlines() if f"{first}: {name}" in line)
+    line = next(line for line in printed.splitlines() if f"skipped {name} of {first}: " in line)
     assert all(message in line for message in messages), line
     prepared = records(out)
     assert len(prepared[first][name]["dates"]) == len(prepared[first][name]["pixels"]) == 0
