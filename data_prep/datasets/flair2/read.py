@@ -13,6 +13,7 @@ centre, as in FLAIR-HUB; the 40 × 40 of the release's own baseline show 300 m a
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from data_prep.datasets.flair2.contract import CONTRACT
 from data_prep.datasets.flair2.patches import Patch, list_tiles
 from data_prep.datasets.flair_hub.classes import UNDEFINED
 from data_prep.datasets.flair_hub.contract import FINE_SIDE
-from data_prep.datasets.flair_hub.rasters import georeference, missing, percents, read_image
+from data_prep.datasets.flair_hub.rasters import georeference, missing, of_pixels, percents, read_image
 from data_prep.errors import TileError
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, load_npy
@@ -35,6 +36,9 @@ PRODUCT_DATE = 2
 NDSM_BAND = 4
 """Index of the height; before it are the bands of the aerial image."""
 
+IMAGE = dataclasses.replace(CONTRACT.modalities["aerial"], bands=("R", "G", "B", "NIR", "nDSM"))
+"""What an aerial file holds: heights beside the bands of the image."""
+
 
 def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     """Returns the record of a patch; no date is dropped.
@@ -46,7 +50,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
       TileError: a file is absent, damaged or not as published; names file, expected and found.
     """
     image_path = patch.path(raw_dir, 0, "img", f"IMG_{patch.number}.tif")
-    image = read_image(image_path, NDSM_BAND + 1, FINE_SIDE, "uint8")
+    image = read_image(image_path, IMAGE, "uint8")
     if image is None:
         raise TileError(f"{image_path}: not found")
     taken = np.array([patch.date], np.int16)
@@ -65,7 +69,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
 
 def _read_labels(path: Path) -> tuple[np.ndarray, list[Place]]:
     """Returns the classes, and where they lie if there are any."""
-    image = read_image(path, 1, FINE_SIDE, "uint8")
+    image = read_image(path, of_pixels(1), "uint8")
     if image is None:
         return np.full((FINE_SIDE, FINE_SIDE), UNDEFINED, np.uint8), []
     expect(path, "bands", 1, len(image.pixels))

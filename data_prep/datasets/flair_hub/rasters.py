@@ -12,6 +12,7 @@ from data_prep.datasets.flair_hub.contract import FINE_SIDE, PATCH_METERS
 from data_prep.errors import TileError
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, scaled
+from data_prep.readers.statements import NO_OPACITY, check_mask, check_statements
 from data_prep.shards.records import NUM_DATE_PARTS, Record
 from mmae_jax.spec import Modality
 
@@ -29,26 +30,38 @@ class Image:
     place: Place
 
 
-def read_image(path: Path, bands: int, side: int, dtype: str | None) -> Image | None:
-    """Returns an image or time series, None if there is no such file.
+def of_pixels(bands: int, side: int = FINE_SIDE, dtype: str = "uint8") -> Modality:
+    """Returns what a raster of numbers without a unit is, such as classes; its files' statements are not believed."""
+    return Modality(tuple(f"layer {number}" for number in range(1, bands + 1)), dtype, "", PATCH_METERS / side, side)
+
+
+def read_image(path: Path, sensor: Modality, dtype: str | None) -> Image | None:
+    """Returns an image or time series, None if there is no such file; nodata of quantised values becomes NaN.
 
     Args:
       path: the file; its bands are those of the first date, then those of the second …
-      bands: number of bands of one date.
-      side: pixels per side.
-      dtype: dtype of the values; None where the publisher does not say.
+      sensor: what it holds.
+      dtype: dtype of the values in the file; None where the publisher does not say.
 
     Raises:
       TileError: the file is damaged, or not of this kind; names expected and found.
     """
     if not path.exists():
         return None
+    bands, side = len(sensor.bands), sensor.size
     with open_raster(path) as file:
         if file.count % bands:
             each = f"a multiple of {bands}, the bands of one date" if bands > 1 else "one or more"
             raise TileError(f"{path}: bands: expected {each}, found {file.count}")
         expect(path, "size", (side, side), file.shape)
-        pixels = file.read().reshape(-1, bands, side, side)
+        if sensor.quantum is not None and file.nodata is not None:
+            pixels = file.read(masked=True).filled(np.nan)
+        else:
+            if sensor.unit:
+                check_statements(path, file, sensor, unbelieved=NO_OPACITY)
+            pixels = file.read()
+            check_mask(path, file, pixels, sensor.nodata)
+        pixels = pixels.reshape(-1, bands, side, side)
         place = Place.of(path, file, PATCH_METERS / side, side)
     if dtype is not None:  # not asked of the file, which would look at each of a thousand bands
         expect(path, "dtype", dtype, pixels.dtype.name)

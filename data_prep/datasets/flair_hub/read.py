@@ -19,7 +19,7 @@ from data_prep.arguments import add_filter_percent, path
 from data_prep.datasets.flair_hub.classes import NO_LPIS, UNDEFINED
 from data_prep.datasets.flair_hub.contract import CONTRACT, CONTRACT_FLAIR2, FINE_SIDE
 from data_prep.datasets.flair_hub.date_tables import DAY_TABLES, SERIES_TABLES, date_tables, table_path
-from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, percents, read_image
+from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, of_pixels, percents, read_image
 from data_prep.datasets.flair_hub.splits import OFFICIAL_SPLITS, Patch, SplitChoice, domains
 from data_prep.errors import DataPrepError, TileError
 from data_prep.problems import Problem, report
@@ -124,7 +124,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     places: list[Place] = []
     for name, modality in CONTRACT.modalities.items():
         dtype = "float32" if name == "dem" else modality.dtype
-        image = read_image(patch.path(raw_dir, FOLDERS[name]), len(modality.bands), modality.size, dtype)
+        image = read_image(patch.path(raw_dir, FOLDERS[name]), modality, dtype)
         record[name] = missing(modality)
         if image is not None:
             places.append(image.place)
@@ -135,7 +135,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     for name, folder in TARGET_FOLDERS.items():
         record[name] = np.full((FINE_SIDE, FINE_SIDE), ABSENT[name], np.uint8)
         source = patch.path(raw_dir, folder)
-        image = read_image(source, TARGET_BANDS[name], FINE_SIDE, "uint8")
+        image = read_image(source, of_pixels(TARGET_BANDS[name]), "uint8")
         if image is not None:
             expect(source, "bands", TARGET_BANDS[name], TARGET_BANDS[name] * len(image.pixels))
             record[name] = image.pixels[0, 0]
@@ -187,7 +187,7 @@ def _elevation(source: Path, heights: np.ndarray) -> tuple[np.ndarray, np.float3
 
 def _mask(raw_dir: Path, patch: Patch, acquisitions: int, places: list[Place]) -> np.ndarray:
     modality, source = CONTRACT.modalities["s2"], patch.path(raw_dir, MASK_FOLDER)
-    image = read_image(source, len(modality.mask_channels), modality.size, None)
+    image = read_image(source, of_pixels(len(modality.mask_channels), modality.size), None)
     if image is None:
         raise _HoleError(f"{source}: not found; without it clouds would be taken for clear sky")
     expect(source, "acquisitions (as in the table of dates)", acquisitions, len(image.pixels))

@@ -12,6 +12,7 @@ import numpy as np
 
 from data_prep.arguments import add_shard_options, path
 from data_prep.datasets.folder.description import Column, Files, Folder, Table, check
+from data_prep.datasets.folder.offsets import check_offsets
 from data_prep.datasets.folder.read import read_tile
 from data_prep.datasets.folder.snippet import config_snippet
 from data_prep.datasets.folder.targets import target_field
@@ -77,6 +78,8 @@ def load(spec: Path) -> Folder:
         )
     try:
         check(folder)
+        for name, files in folder.modalities.items():
+            check_offsets(f"modalities.{name}", files)
     except SpecError as error:
         raise DataPrepError(f"{spec}: {error}") from error
     return folder

@@ -35,6 +35,8 @@ class Files:
       date: date of all files.
       masks: like `pattern`, files of the sensor's `mask_channels` (uint8, percent), each beside an image.
       georeferenced: False where resolution and place in the files are known to be wrong; they are not checked then.
+      offsets: day → offset of the files' values from that day on, where it is not that of `sensor` for all dates, e.g.
+        `{"2022-01-25": -0.1}` for Sentinel-2 reflectance. Values are stored so that the sensor's offset holds.
     """
 
     pattern: str
@@ -45,6 +47,7 @@ class Files:
     date: str | None = None
     masks: str | None = None
     georeferenced: bool = True
+    offsets: Mapping[str, float] = immutabledict()
 
 
 @dataclasses.dataclass(frozen=True)

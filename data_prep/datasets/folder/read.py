@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
+from immutabledict import immutabledict
 
 from data_prep.datasets.folder.description import Column, Files, Folder, Raster
-from data_prep.datasets.folder.series import Acquisition
+from data_prep.datasets.folder.offsets import offsets_of, with_one_offset
+from data_prep.datasets.folder.series import Acquisition, Date
 from data_prep.datasets.folder.targets import read_raster_target, target_field
 from data_prep.datasets.folder.tiles import FolderTile
 from data_prep.errors import TileError
@@ -18,8 +22,18 @@ from data_prep.readers.dates import in_time
 from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
+from data_prep.readers.statements import check_mask, check_statements
 from data_prep.shards.records import Record
 from mmae_jax.spec import Modality
+
+_OF_MASKS: dict[str, Any] = {
+    "dtype": "uint8",
+    "unit": "percent",
+    "scale": 1.0,
+    "offset": 0.0,
+    "nodata": None,
+    "decibel": False,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,20 +117,20 @@ def _series(images: list[_Image], sensor: Modality) -> Record:
 
 def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image:
     path = inside(raw_dir, acquisition.path)
-    pixels, places = _read_raster(path, files, len(acquisition.dates))
+    pixels, places = _read_raster(path, files, acquisition.dates)
     if not files.sensor.mask_channels:
         return _Image(acquisition, pixels, None, places)
     if acquisition.mask is None:
         raise TileError(f"{path}: expected a mask file {files.masks} beside it, found none")
-    as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, dtype="uint8", nodata=None)
-    as_files = dataclasses.replace(files, sensor=as_sensor)
-    mask, of_mask = _read_raster(inside(raw_dir, acquisition.mask), as_files, len(acquisition.dates))
+    as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, **_OF_MASKS)
+    as_files = dataclasses.replace(files, sensor=as_sensor, offsets=immutabledict())
+    mask, of_mask = _read_raster(inside(raw_dir, acquisition.mask), as_files, acquisition.dates)
     return _Image(acquisition, pixels, mask, (*places, *of_mask))
 
 
-def _read_raster(path: Path, files: Files, num_dates: int) -> tuple[np.ndarray, tuple[Place, ...]]:
-    sensor = files.sensor
-    side, bands = sensor.size + 2 * sensor.frame, len(sensor.bands)
+def _read_raster(path: Path, files: Files, dates: Sequence[Date]) -> tuple[np.ndarray, tuple[Place, ...]]:
+    sensor, num_dates = files.sensor, len(dates)
+    side, bands, offsets = sensor.size + 2 * sensor.frame, len(sensor.bands), offsets_of(files, dates)
     with open_raster(path) as file:
         if file.count != bands * num_dates:
             of_dates = f" × {num_dates} dates = {bands * num_dates}" if num_dates != 1 else ""
@@ -124,11 +138,12 @@ def _read_raster(path: Path, files: Files, num_dates: int) -> tuple[np.ndarray, 
         expect(path, "size", (side, side), file.shape)
         for dtype in file.dtypes:
             expect(path, "dtype", sensor.dtype, dtype)
-        _check_names(path, file, sensor)
-        if file.nodata is not None and not np.isnan(file.nodata):
-            expect(path, "nodata (as the sensor in the description says)", sensor.nodata, file.nodata)
+        check_statements(path, file, sensor, offsets=offsets)
         places = _places(path, file, files)
-        return file.read().reshape(num_dates, bands, side, side), places
+        pixels = file.read()
+        check_mask(path, file, pixels, sensor.nodata)
+        pixels = pixels.reshape(num_dates, bands, side, side)
+        return with_one_offset(pixels, sensor, offsets), places
 
 
 def _places(path: Path, file: rasterio.DatasetReader, files: Files) -> tuple[Place, ...]:
@@ -138,13 +153,6 @@ def _places(path: Path, file: rasterio.DatasetReader, files: Files) -> tuple[Pla
     place = Place.of(path, file, sensor.ground_sample_distance, sensor.size, sensor.frame)
     check_frame(place)
     return (place,)
-
-
-def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> None:
-    """Band names in the file are believed where they are those of the contract: then the order must be the same."""
-    named = tuple(file.descriptions[: len(sensor.bands)])
-    if named != sensor.bands and set(named) == set(sensor.bands):
-        raise TileError(f"{path}: band names: expected {', '.join(sensor.bands)}, found {', '.join(map(str, named))}")
 
 
 def _read_target(

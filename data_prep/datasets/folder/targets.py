@@ -11,15 +11,17 @@ import rasterio
 
 from data_prep.datasets.folder.description import Column, Raster
 from data_prep.datasets.folder.values import as_indices, meaning
-from data_prep.errors import DataPrepError, TileError
+from data_prep.errors import DataPrepError
+from data_prep.readers.accepted import refuse
 from data_prep.readers.geopackage import read_rows as read_attributes
 from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place
+from data_prep.readers.statements import check_mask, check_values
 from data_prep.readers.tables import note, read_rows
 from data_prep.shards.records import Field
 from mmae_jax import tasks
-from mmae_jax.spec import Target
+from mmae_jax.spec import Modality, Target
 
 Label = tuple[float, ...] | float | int
 """What a table says of a tile: proportions of classes, a number (NaN: missing), or the index of a class."""
@@ -120,9 +122,14 @@ def read_raster_target(path: Path, source: Raster, tile_meters: float) -> tuple[
             expect(path, "dtype", "whole numbers", file.dtypes[0])
         assert target.size is not None, "the description was checked"
         place = Place.of(path, file, tile_meters / target.size, target.size)
+        stored = Modality(("value",), target.dtype, file.units[0] or "", place.pixel, target.size)  # has no scale
+        check_values(path, file, stored)
         values: np.ndarray = file.read(1)
+        if source.values is None:
+            values = _without_nodata(path, file, target, values)
+        check_mask(path, file, values, target.missing_value)
         if tasks.of(target).numeric:
-            return _without_nodata(path, file, target, values), place
+            return values, place
     return as_indices(path, values, target, source.values), place
 
 
@@ -133,7 +140,8 @@ def _without_nodata(path: Path, file: rasterio.DatasetReader, target: Target, va
         return np.where(values == values.dtype.type(file.nodata), values.dtype.type(np.nan), values)
     if file.nodata not in target.excluded:
         excluded = " or ".join(map(str, target.excluded))
-        raise TileError(
-            f"{path}: nodata: expected {excluded} (missing_value and ignored of the target), found {file.nodata:g}"
+        refuse(
+            "values",
+            f"{path}: nodata: expected {excluded} (missing_value and ignored of the target), found {file.nodata:g}",
         )
     return values

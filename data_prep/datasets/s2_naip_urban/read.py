@@ -29,6 +29,7 @@ from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_against_metadata
 from data_prep.readers.splits import SplitFiles, read_column
+from data_prep.readers.statements import NO_OPACITY, check_mask, check_statements
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 from mmae_jax.spec import Dataset, Modality
@@ -138,7 +139,7 @@ def _read_aerial(raw_dir: Path, tile: Tile) -> Record:
         raise TileError(f"{path}: cannot be read (the file ends too early)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the name says where a tile is
-        pixels = _read_images(path, ".png", *NAIP.parts[".png"], CONTRACT.modalities["aerial"].dtype, None)
+        pixels = _read_images(path, ".png", *NAIP.parts[".png"], CONTRACT.modalities["aerial"], None)
     days = _dates(raw_dir, tile, NAIP)
     expect(path, "images", 1, len(pixels))
     expect(path, "dates", 1, len(days))
@@ -161,7 +162,7 @@ def _read_series(raw_dir: Path, tile: Tile, sensor: Sensor, modality: Modality, 
             raise TileError(
                 f"{raw_dir / sensor.folder / tile.name}{ending}: not found, though other bands of it are there"
             )
-        pixels = _read_images(path, ending, part_bands, side, modality.dtype, frame)
+        pixels = _read_images(path, ending, part_bands, side, modality, frame)
         expect(path, "images", len(days), len(pixels))
         repeat = modality.size // side
         images.append(pixels.repeat(repeat, -2).repeat(repeat, -1))
@@ -188,7 +189,7 @@ def _dates(raw_dir: Path, tile: Tile, sensor: Sensor) -> np.ndarray:
 
 
 def _read_images(
-    path: Path, ending: str, bands: tuple[str, ...], side: int, dtype: str, frame: Place | None
+    path: Path, ending: str, bands: tuple[str, ...], side: int, modality: Modality, frame: Place | None
 ) -> np.ndarray:
     """Returns `[T, bands, side, side]` of a raster that holds T images, band after band, one image after the other.
 
@@ -198,10 +199,12 @@ def _read_images(
         expect(path, "size", (side, side), file.shape)
         if file.count % len(bands):
             raise TileError(f"{path}: bands: expected {', '.join(bands)} of each image, found {file.count} bands")
-        expect(path, "dtype", dtype, file.dtypes[0])
+        expect(path, "dtype", modality.dtype, file.dtypes[0])
+        check_statements(path, file, dataclasses.replace(modality, bands=bands), unbelieved=NO_OPACITY)
         if frame is not None:
             check_against_metadata(frame, Place.of(path, file, TILE_METERS / side, side))
         pixels: np.ndarray = file.read()
+        check_mask(path, file, pixels, modality.nodata)
     return pixels.reshape(-1, len(bands), side, side)
 
 

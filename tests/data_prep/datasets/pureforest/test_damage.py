@@ -61,7 +61,7 @@ DAMAGES = {
     "other order": (
         "imagery/train/{}.tiff",
         lambda p: rewrite(p, lambda a: a, ("Red", "Green", "Blue", "Infrared")),
-        "band descriptions: expected ('Infrared', 'Red', 'Green', 'Blue'), found ('Red',",
+        "band names: expected NIR, R, G, B, found Red,",
     ),
     "truncated cloud": ("lidar/train/{}.laz", truncate, "cannot be read"),
     "cloud cut in its header": ("lidar/train/{}.laz", lambda p: os.truncate(p, 300), "cannot be read"),

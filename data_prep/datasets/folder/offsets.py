@@ -1,0 +1,55 @@
+"""Series whose values change their offset, as those of Sentinel-2 did in January 2022: stored with one all the same."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from data_prep.datasets.folder.description import Files
+from data_prep.datasets.folder.series import Date
+from mmae_jax.data.dates import missing_values
+from mmae_jax.spec import Modality, SpecError
+
+
+def check_offsets(field: str, files: Files) -> None:
+    """Raises a `SpecError` if `offsets` of a description are not days and numbers."""
+    for text, offset in files.offsets.items():
+        try:
+            datetime.date.fromisoformat(text)
+        except (ValueError, TypeError) as error:
+            raise SpecError(f"{field}.offsets: expected days like '2022-01-25', found {text!r}") from error
+        if isinstance(offset, bool) or not isinstance(offset, (int, float)) or not math.isfinite(offset):
+            raise SpecError(f"{field}.offsets: {text}: expected a number, found {offset!r}")
+
+
+def offsets_of(files: Files, dates: Sequence[Date]) -> list[float]:
+    """Returns the offset that the file's values have at each date."""
+    days = sorted((_day(text), offset) for text, offset in files.offsets.items())
+    return [([files.sensor.offset] + [offset for day, offset in days if day <= date])[-1] for date in dates]
+
+
+def with_one_offset(pixels: np.ndarray, sensor: Modality, offsets: Sequence[float]) -> np.ndarray:
+    """Returns values `[T, …]` of these offsets as the sensor's own stands for them; what is missing stays as it is.
+
+    Integers are rounded; what they cannot hold becomes the nearest that they can, and that is not nodata.
+    """
+    steps = [(offset - sensor.offset) / sensor.scale for offset in offsets]
+    if not any(steps):
+        return pixels
+    values = pixels + np.array(steps).reshape(-1, *[1] * (pixels.ndim - 1))
+    if pixels.dtype.kind in "iu":
+        limits = np.iinfo(pixels.dtype)
+        values = np.rint(values).clip(
+            limits.min + (sensor.nodata == limits.min), limits.max - (sensor.nodata == limits.max)
+        )
+    changed = values.astype(pixels.dtype)
+    missing = missing_values(pixels, sensor.nodata)
+    return changed if missing is None else np.where(missing, pixels, changed)
+
+
+def _day(text: str) -> Date:
+    day = datetime.date.fromisoformat(text)
+    return day.year, day.timetuple().tm_yday, 0

@@ -1,0 +1,149 @@
+"""What a raster says of itself is compared with the contract: a contradiction stops with both values.
+
+Silence is no contradiction: most files say nothing of scale, unit or names.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence, Set
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
+
+from data_prep.readers.accepted import refuse
+from data_prep.readers.band_names import contradict, meaning
+from data_prep.readers.raw import open_raster
+from mmae_jax.data.dates import missing_values
+from mmae_jax.spec import Modality
+
+NO_OPACITY = frozenset(("alpha",))
+"""What is not believed of published images of red, green, blue and near infrared: GDAL calls a fourth band so."""
+_PRIMARY = frozenset(("red", "green", "blue"))
+_UNITS = {
+    "m": ("m", "metre", "metres", "meter", "meters"),
+    "cm": ("cm", "centimetre", "centimetres", "centimeter", "centimeters"),
+    "mm": ("mm", "millimetre", "millimetres", "millimeter", "millimeters"),
+    "km": ("km", "kilometre", "kilometres", "kilometer", "kilometers"),
+    "ft": ("ft", "foot", "feet", "ftus"),
+    "k": ("k", "kelvin"),
+    "degc": ("c", "degc", "°c", "celsius"),
+    "db": ("db", "decibel", "decibels"),
+    "1": ("1", "unitless", "dimensionless", "reflectance", "none", "ratio", "power", "backscatter", "amplitude"),
+    "dn": ("dn", "count", "counts", "digital"),
+    "%": ("%", "percent"),
+}
+_CANONICAL = {spelling: unit for unit, spellings in _UNITS.items() for spelling in spellings}
+
+
+def check_statements(
+    path: Path,
+    file: rasterio.DatasetReader,
+    sensor: Modality,
+    *,
+    offsets: Sequence[float] | None = None,
+    unbelieved: Set[str] = frozenset(),
+) -> None:
+    """Checks what an open raster of `sensor`, of any number of dates, says of its bands and values.
+
+    Args:
+      path: the raster, for messages.
+      file: its bands are those of the first date, then those of the second …
+      sensor: what the contract says of it.
+      offsets: of the values of each date; None where all dates have that of the contract.
+      unbelieved: colours that are not believed: some publishers' files call near infrared opacity.
+
+    Raises:
+      TileError: it contradicts the contract and is not accepted; names the file, what was expected and what was found.
+    """
+    _check_colours(path, file, sensor, unbelieved)
+    _check_names(path, file, sensor)
+    check_values(path, file, sensor, offsets)
+    check_nodata(path, file, sensor.nodata)
+
+
+def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> None:
+    bands = len(sensor.bands)
+    for first in range(0, file.count, bands):
+        named = file.descriptions[first : first + bands]
+        if any(named) and contradict(sensor.bands, named):
+            at = f" at date {first // bands + 1}" if first else ""
+            found = ", ".join(name or "nothing" for name in named)
+            refuse("bands", f"{path}: band names: expected {', '.join(sensor.bands)}, found {found}{at}")
+
+
+def _check_colours(path: Path, file: rasterio.DatasetReader, sensor: Modality, unbelieved: Set[str]) -> None:
+    """Red, green and blue are believed where the contract has these three: else, they are how to show an image."""
+    found = ["" if each.name in unbelieved else each.name for each in file.colorinterp]
+    kinds = [meaning(band).kinds for band in sensor.bands] * (file.count // len(sensor.bands))
+    shown = {next(iter(kind)) for kind in kinds if len(kind) == 1} >= _PRIMARY and set(found) >= _PRIMARY
+    for index, (kind, colour) in enumerate(zip(kinds, found, strict=True)):
+        wrong = colour == ColorInterp.alpha.name and "alpha" not in sensor.bands[index % len(sensor.bands)].lower()
+        wrong |= shown and colour in _PRIMARY and bool(kind) and colour not in kind
+        if wrong:
+            band = sensor.bands[index % len(sensor.bands)]
+            refuse("bands", f"{path}: colour of band {index + 1}: expected that of {band}, found {colour}")
+            return
+
+
+def check_values(
+    path: Path, file: rasterio.DatasetReader, sensor: Modality, offsets: Sequence[float] | None = None
+) -> None:
+    """Checks what an open raster says of scale, offset and unit; arguments and errors as of `check_statements`."""
+    for index, (scale, offset) in enumerate(zip(file.scales, file.offsets, strict=True)):
+        if (scale, offset) == (1.0, 0.0):
+            continue
+        described = sensor.offset if offsets is None else offsets[index // len(sensor.bands)]
+        for what, expected, found in (("scale", sensor.scale, scale), ("offset", described, offset)):
+            if not math.isclose(expected, found, rel_tol=1e-6, abs_tol=1e-12):
+                refuse("values", f"{path}: {what}: expected {expected:g} as the contract says, found {found:g}")
+                return
+    for unit in {unit for unit in file.units if unit}:
+        if not _same_unit(sensor, unit):
+            refuse("values", f"{path}: unit: expected {sensor.unit} as the contract says, found {unit}")
+
+
+def _same_unit(sensor: Modality, found: str) -> bool:
+    words = set(re.split(r"[\s,;()\[\]]+", sensor.unit.lower()))
+    expected = {_CANONICAL.get(word, word) for word in words} | ({"db"} if sensor.decibel else set())
+    parts = set(re.split(r"[\s,;()\[\]]+", found.lower())) - {""}
+    return found.lower() == sensor.unit.lower() or bool({_CANONICAL.get(part, part) for part in parts} & expected)
+
+
+def check_nodata(path: Path, file: rasterio.DatasetReader, nodata: float | None) -> None:
+    """Checks that what an open raster calls nodata is what the contract does; NaN always is."""
+    for found in set(file.nodatavals) - {None}:
+        if not math.isnan(found) and (nodata is None or not math.isclose(found, nodata, rel_tol=1e-6)):
+            expected = "none" if nodata is None else f"{nodata:g}"
+            refuse("values", f"{path}: nodata: expected {expected} as the contract says, found {found:g}")
+
+
+def check_mask(path: Path, file: rasterio.DatasetReader, pixels: np.ndarray, nodata: float | None) -> None:
+    """Checks that no pixel is missing by a mask alone, in an open raster or beside it (`.msk`).
+
+    Args:
+      path: the raster.
+      file: the same, open.
+      pixels: its pixels, `[…, rows, columns]`.
+      nodata: what stands for missing pixels, besides NaN.
+
+    Raises:
+      TileError: values of masked pixels would be taken for observed ones.
+    """
+    beside = path.with_name(f"{path.name}.msk")
+    inner = any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in file.mask_flag_enums)
+    if inner:
+        masked = file.read_masks(1) == 0
+    elif beside.exists():
+        with open_raster(beside, ".tif") as mask:
+            masked = mask.read(1) == 0
+    else:
+        return
+    missing = missing_values(pixels, nodata)
+    if masked.shape == pixels.shape[-2:]:
+        masked = np.broadcast_to(masked, pixels.shape) & (True if missing is None else ~missing)
+    if masked.any():
+        refuse("masks", f"{path}: mask: expected missing pixels as nodata or NaN, found some that only a mask tells")
