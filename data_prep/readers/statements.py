@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.windows import Window
 
 from data_prep.readers.accepted import refuse
 from data_prep.readers.band_names import contradict, meaning
@@ -20,9 +21,8 @@ from data_prep.readers.raw import open_raster
 from mmae_jax.data.dates import missing_values
 from mmae_jax.spec import Modality
 
-NO_OPACITY = frozenset(("alpha",))
-"""What is not believed of published images of red, green, blue and near infrared: GDAL calls a fourth band so."""
 _PRIMARY = frozenset(("red", "green", "blue"))
+_ALWAYS = frozenset(("nir", "pan", "coastal"))
 _UNITS = {
     "m": ("m", "metre", "metres", "meter", "meters"),
     "cm": ("cm", "centimetre", "centimetres", "centimeter", "centimeters"),
@@ -39,30 +39,35 @@ _UNITS = {
 _CANONICAL = {spelling: unit for unit, spellings in _UNITS.items() for spelling in spellings}
 
 
-def check_statements(
+def read_pixels(
     path: Path,
     file: rasterio.DatasetReader,
     sensor: Modality,
     *,
     offsets: Sequence[float] | None = None,
-    unbelieved: Set[str] = frozenset(),
-) -> None:
-    """Checks what an open raster of `sensor`, of any number of dates, says of its bands and values.
+    window: Window | None = None,
+) -> np.ndarray:
+    """Returns the pixels `[bands, rows, columns]` of an open raster, whose statements agree with the contract.
 
     Args:
       path: the raster, for messages.
       file: its bands are those of the first date, then those of the second …
       sensor: what the contract says of it.
       offsets: of the values of each date; None where all dates have that of the contract.
-      unbelieved: colours that are not believed: some publishers' files call near infrared opacity.
+      window: what is read of it; None for all.
 
     Raises:
-      TileError: it contradicts the contract and is not accepted; names the file, what was expected and what was found.
+      TileError: what the raster says of its bands and values, or its mask, contradicts the contract and is not
+        accepted; names the file, what was expected and what was found.
     """
-    _check_colours(path, file, sensor, unbelieved)
+    _check_colours(path, file, sensor)
     _check_names(path, file, sensor)
     check_values(path, file, sensor, offsets)
-    check_nodata(path, file, sensor.nodata)
+    _check_nodata(path, file, sensor.nodata)
+    pixels: np.ndarray = file.read(window=window)
+    _check_opacity(path, file, pixels, sensor)
+    check_mask(path, file, pixels, sensor.nodata)
+    return pixels
 
 
 def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> None:
@@ -75,24 +80,33 @@ def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> 
             refuse("bands", f"{path}: band names: expected {', '.join(sensor.bands)}, found {found}{at}")
 
 
-def _check_colours(path: Path, file: rasterio.DatasetReader, sensor: Modality, unbelieved: Set[str]) -> None:
-    """Red, green and blue are believed where the contract has these three: else, they are how to show an image."""
-    found = ["" if each.name in unbelieved else each.name for each in file.colorinterp]
+def _check_colours(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> None:
+    """Red, green and blue are believed where the contract has these three, and no others: GDAL calls any first so."""
+    found = [each.name for each in file.colorinterp]
     kinds = [meaning(band).kinds for band in sensor.bands] * (file.count // len(sensor.bands))
-    shown = {next(iter(kind)) for kind in kinds if len(kind) == 1} >= _PRIMARY and set(found) >= _PRIMARY
+    all_three = set(kinds) == {frozenset([colour]) for colour in _PRIMARY} and set(found) >= _PRIMARY
+    believed = _PRIMARY if all_three else _ALWAYS
     for index, (kind, colour) in enumerate(zip(kinds, found, strict=True)):
-        wrong = colour == ColorInterp.alpha.name and "alpha" not in sensor.bands[index % len(sensor.bands)].lower()
-        wrong |= shown and colour in _PRIMARY and bool(kind) and colour not in kind
-        if wrong:
+        if colour in believed and kind and colour not in kind:
             band = sensor.bands[index % len(sensor.bands)]
             refuse("bands", f"{path}: colour of band {index + 1}: expected that of {band}, found {colour}")
             return
 
 
+def _check_opacity(path: Path, file: rasterio.DatasetReader, pixels: np.ndarray, sensor: Modality) -> None:
+    """A band that is called opacity is believed to be where it is wholly open or shut; GDAL calls any fourth so."""
+    for index, colour in enumerate(file.colorinterp):
+        if colour == ColorInterp.alpha and pixels.dtype.kind in "iu":
+            opaque = np.iinfo(pixels.dtype).max
+            if pixels[index].any() and np.isin(pixels[index], (0, opaque)).all():
+                band = sensor.bands[index % len(sensor.bands)]
+                refuse("bands", f"{path}: band {index + 1}: expected {band}, found opacity: 0 and {opaque} alone")
+
+
 def check_values(
     path: Path, file: rasterio.DatasetReader, sensor: Modality, offsets: Sequence[float] | None = None
 ) -> None:
-    """Checks what an open raster says of scale, offset and unit; arguments and errors as of `check_statements`."""
+    """Checks what an open raster says of scale, offset and unit; arguments and errors as of `read_pixels`."""
     for index, (scale, offset) in enumerate(zip(file.scales, file.offsets, strict=True)):
         if (scale, offset) == (1.0, 0.0):
             continue
@@ -113,7 +127,7 @@ def _same_unit(sensor: Modality, found: str) -> bool:
     return found.lower() == sensor.unit.lower() or bool({_CANONICAL.get(part, part) for part in parts} & expected)
 
 
-def check_nodata(path: Path, file: rasterio.DatasetReader, nodata: float | None) -> None:
+def _check_nodata(path: Path, file: rasterio.DatasetReader, nodata: float | None) -> None:
     """Checks that what an open raster calls nodata is what the contract does; NaN always is."""
     for found in set(file.nodatavals) - {None}:
         if not math.isnan(found) and (nodata is None or not math.isclose(found, nodata, rel_tol=1e-6)):
@@ -143,6 +157,7 @@ def check_mask(path: Path, file: rasterio.DatasetReader, pixels: np.ndarray, nod
     else:
         return
     missing = missing_values(pixels, nodata)
+    masked = masked[: pixels.shape[-2], : pixels.shape[-1]]  # of what was read
     if masked.shape == pixels.shape[-2:]:
         masked = np.broadcast_to(masked, pixels.shape) & (True if missing is None else ~missing)
     if masked.any():

@@ -12,7 +12,7 @@ from data_prep.datasets.flair_hub.contract import FINE_SIDE, PATCH_METERS
 from data_prep.errors import TileError
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, scaled
-from data_prep.readers.statements import NO_OPACITY, check_mask, check_statements
+from data_prep.readers.statements import check_mask, read_pixels
 from data_prep.shards.records import NUM_DATE_PARTS, Record
 from mmae_jax.spec import Modality
 
@@ -56,11 +56,11 @@ def read_image(path: Path, sensor: Modality, dtype: str | None) -> Image | None:
         expect(path, "size", (side, side), file.shape)
         if sensor.quantum is not None and file.nodata is not None:
             pixels = file.read(masked=True).filled(np.nan)
+        elif sensor.unit:
+            pixels = read_pixels(path, file, sensor)
         else:
-            if sensor.unit:
-                check_statements(path, file, sensor, unbelieved=NO_OPACITY)
             pixels = file.read()
-            check_mask(path, file, pixels, sensor.nodata)
+            check_mask(path, file, pixels, None)
         pixels = pixels.reshape(-1, bands, side, side)
         place = Place.of(path, file, PATCH_METERS / side, side)
     if dtype is not None:  # not asked of the file, which would look at each of a thousand bands

@@ -22,7 +22,7 @@ from data_prep.readers.dates import in_time
 from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
-from data_prep.readers.statements import check_mask, check_statements
+from data_prep.readers.statements import read_pixels
 from data_prep.shards.records import Record
 from mmae_jax.spec import Modality
 
@@ -138,11 +138,8 @@ def _read_raster(path: Path, files: Files, dates: Sequence[Date]) -> tuple[np.nd
         expect(path, "size", (side, side), file.shape)
         for dtype in file.dtypes:
             expect(path, "dtype", sensor.dtype, dtype)
-        check_statements(path, file, sensor, offsets=offsets)
         places = _places(path, file, files)
-        pixels = file.read()
-        check_mask(path, file, pixels, sensor.nodata)
-        pixels = pixels.reshape(num_dates, bands, side, side)
+        pixels = read_pixels(path, file, sensor, offsets=offsets).reshape(num_dates, bands, side, side)
         return with_one_offset(pixels, sensor, offsets), places
 
 

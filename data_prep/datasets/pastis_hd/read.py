@@ -26,7 +26,7 @@ from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, load_npy, open_raster
 from data_prep.readers.registration import Place, check_against_metadata, reprojected
 from data_prep.readers.splits import SPLITS, SplitFiles, read_column
-from data_prep.readers.statements import check_mask, check_statements
+from data_prep.readers.statements import read_pixels
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 from mmae_jax.spec import Modality
@@ -130,9 +130,7 @@ def _read_spot(path: Path, frame: Place) -> Record:
         place = Place.of(path, file, modality.ground_sample_distance, modality.size)
         # the patch is a square of the UTM grid, which an image may follow instead of Lambert-93
         check_against_metadata(reprojected(frame, place.crs) if place.crs else frame, place)
-        check_statements(path, file, modality)
-        pixels = file.read(window=Window(0, 0, modality.size, modality.size))
-        check_mask(path, file, pixels, modality.nodata)
+        pixels = read_pixels(path, file, modality, window=Window(0, 0, modality.size, modality.size))
     return {"pixels": pixels[None], "dates": np.array([SPOT_DATE], np.int16)}
 
 

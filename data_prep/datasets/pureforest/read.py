@@ -26,7 +26,7 @@ from data_prep.readers.listing import find_files
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS
-from data_prep.readers.statements import NO_OPACITY, check_mask, check_statements
+from data_prep.readers.statements import read_pixels
 from data_prep.readers.tables import note, read_rows
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
@@ -147,11 +147,8 @@ def _read_aerial(path: Path) -> Record:
         expect(path, "bands", len(modality.bands), file.count)
         expect(path, "size", (modality.size, modality.size), file.shape)
         expect(path, "dtype", modality.dtype, file.dtypes[0])
-        check_statements(path, file, modality, unbelieved=NO_OPACITY)
-        pixels = file.read()
-        check_mask(path, file, pixels, modality.nodata)
         return {
-            "aerial": {"pixels": pixels[None], "dates": np.array([UNKNOWN_DATE], np.int16)},
+            "aerial": {"pixels": read_pixels(path, file, modality)[None], "dates": np.array([UNKNOWN_DATE], np.int16)},
             **georeference(path, file, modality),
         }
 

@@ -29,7 +29,7 @@ from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_against_metadata
 from data_prep.readers.splits import SplitFiles, read_column
-from data_prep.readers.statements import NO_OPACITY, check_mask, check_statements
+from data_prep.readers.statements import read_pixels
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 from mmae_jax.spec import Dataset, Modality
@@ -200,11 +200,9 @@ def _read_images(
         if file.count % len(bands):
             raise TileError(f"{path}: bands: expected {', '.join(bands)} of each image, found {file.count} bands")
         expect(path, "dtype", modality.dtype, file.dtypes[0])
-        check_statements(path, file, dataclasses.replace(modality, bands=bands), unbelieved=NO_OPACITY)
         if frame is not None:
             check_against_metadata(frame, Place.of(path, file, TILE_METERS / side, side))
-        pixels: np.ndarray = file.read()
-        check_mask(path, file, pixels, modality.nodata)
+        pixels = read_pixels(path, file, dataclasses.replace(modality, bands=bands))
     return pixels.reshape(-1, len(bands), side, side)
 
 

@@ -23,13 +23,11 @@ from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS, SplitFiles
-from data_prep.readers.statements import check_mask, check_statements
+from data_prep.readers.statements import read_pixels
 from data_prep.readers.tables import read_rows
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 
-NO_COLOURS = frozenset(("red", "green", "blue", "alpha"))
-"""What published aerial images call their four bands in this order, which are others."""
 PUBLISHED_SPLITS = "TreeSatAI-TS"
 
 CSV_COLUMNS = ("aerial_name", "sen_name", "aerial_date", *GENERA)
@@ -114,11 +112,8 @@ def _read_aerial(path: Path, date: tuple[int, int, int]) -> Record:
         side = CONTRACT.stored_side(modality)
         expect(path, "size", (side, side), file.shape)
         expect(path, "dtype", modality.dtype, file.dtypes[0])
-        check_statements(path, file, modality, unbelieved=NO_COLOURS)
-        pixels = file.read()
-        check_mask(path, file, pixels, modality.nodata)
         return {
-            "aerial": {"pixels": pixels[None], "dates": np.array([date], np.int16)},
+            "aerial": {"pixels": read_pixels(path, file, modality)[None], "dates": np.array([date], np.int16)},
             **georeference(path, file, modality),
         }
 
