@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import runpy
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmae_jax.commands.overrides import Override, overridden
-from mmae_jax.config import experiment_from_config
+from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import Experiment
+from mmae_jax.spec.error import shown
 
 
 def load_experiment(source: str, overrides: Sequence[Override] = ()) -> Experiment:
@@ -36,19 +39,34 @@ def load_fields(source: str, overrides: Sequence[Override] = ()) -> dict[str, An
     file, _, argument = source.partition(":")
     if not Path(file).is_file():
         raise UsageError(f"--config: expected a config file, found none at {file!r}")
-    get_config = _run(file).get("get_config")
-    if get_config is None:
-        raise UsageError(f"--config: expected a function get_config in {file}, found none")
-    try:
+    with _named(file):
+        get_config = runpy.run_path(file).get("get_config")
+        if get_config is None:
+            raise UsageError(f"--config: expected a function get_config in {file}, found none")
         config = get_config(argument) if argument else get_config()
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    return overridden(config, overrides)
+        plain = to_plain(config)
+    if not isinstance(plain, dict):
+        raise UsageError(f"--config: expected fields from get_config in {file}, found {shown(plain)}")
+    return overridden(plain, overrides)
 
 
-def _run(file: str) -> dict[str, Any]:
-    """Returns what a Python file defines; what is wrong in it is the user's to mend, line by line."""
+@contextlib.contextmanager
+def _named(file: str) -> Iterator[None]:
+    """Names the line of a config file whose code raises: it is the user's to mend.
+
+    Raises:
+      UsageError: with the line; a `ValueError` of an argument, which says all, keeps its message.
+    """
     try:
-        return runpy.run_path(file)
+        yield
+    except UsageError:
+        raise
     except SyntaxError as error:
         raise UsageError(f"--config: expected Python, found {file}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        if isinstance(error, ValueError) and Path(file).name in str(error):
+            raise UsageError(str(error)) from error
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        where = f"{file}, line {lines[-1]}" if lines else file
+        said = shown(str(error)).strip("'\"")
+        raise UsageError(f"--config: {where}: {type(error).__name__}: {said}") from error

@@ -16,9 +16,10 @@ from typing import Any
 from immutabledict import immutabledict
 
 from mmae_jax import spec
-from mmae_jax.config import from_plain, to_plain
+from mmae_jax.config import from_plain, to_plain, type_hints
 from mmae_jax.exit_codes import UsageError, meant
 from mmae_jax.spec import SpecError
+from mmae_jax.spec.error import choices
 
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -72,13 +73,13 @@ def _below(kind: Any, at: Any, part: str, name: str) -> Any:
     """Returns the type of the field `part` of `at`, which is of type `kind` and called `name`."""
     known: Mapping[str, Any] = {}
     if isinstance(at, Mapping) and dataclasses.is_dataclass(kind):
-        known = typing.get_type_hints(kind)
+        known = type_hints(kind)  # type: ignore[arg-type]
     elif isinstance(at, Mapping) and typing.get_origin(kind) is immutabledict:
         known = dict.fromkeys(at, typing.get_args(kind)[1])
     else:
         raise UsageError(f"{name}.{part}: no such field; expected nothing below {name}")
     if part not in known:
-        raise UsageError(f"{name}.{part}: no such field; expected one of {', '.join(known)}{meant(part, known)}")
+        raise UsageError(f"{name}.{part}: no such field; expected one of {choices(known)}{meant(part, known)}")
     return known[part]
 
 
@@ -106,5 +107,5 @@ def _value(kind: Any, text: str) -> Any:
 def _literal(text: str, otherwise: Any) -> Any:
     try:
         return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # the last two of deep nesting
         return otherwise

@@ -14,6 +14,7 @@ from immutabledict import immutabledict
 from mmae_jax.config import to_plain
 from mmae_jax.contract.file import ContractError
 from mmae_jax.spec import Architecture, Dataset, Experiment, Input, Modality, Model, SpecError, Target
+from mmae_jax.spec.error import shown
 
 VALUES = "values"
 """First part of the names by which `data.allow` accepts findings about values: `values.<input>.<band>`."""
@@ -128,7 +129,7 @@ def check_allow(allow: Iterable[str]) -> None:
         if not known or not all([first, *rest]):
             raise SpecError(
                 "data.allow: expected fields that are compared, e.g. 'modalities.s2.scale' or 'inputs.s2.norm_fac', or "
-                f"bands, e.g. '{VALUES}.s2.B04', found {name!r}"
+                f"bands, e.g. '{VALUES}.s2.B04', found {shown(name)}"
             )
 
 

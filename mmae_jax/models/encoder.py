@@ -16,6 +16,7 @@ from immutabledict import immutabledict
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.samples import Samples
 from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec.error import shown
 
 Arrays = dict[str, jax.Array]
 
@@ -62,5 +63,5 @@ def encoder_class(experiment: Experiment) -> type[Encoder]:
     """
     name = experiment.model.encoder
     if name not in ENCODERS:
-        raise SpecError(f"model.encoder: expected one of {', '.join(ENCODERS)}, found {name!r}")
+        raise SpecError(f"model.encoder: expected one of {', '.join(ENCODERS)}, found {shown(name)}")
     return ENCODERS[name]

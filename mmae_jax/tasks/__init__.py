@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from immutabledict import immutabledict
 
 from mmae_jax.spec import SpecError, Target
+from mmae_jax.spec.error import shown
 from mmae_jax.tasks.base import Task
 from mmae_jax.tasks.classif import Classif
 from mmae_jax.tasks.multilabel import Multilabel
@@ -31,5 +32,5 @@ def of(target: Target) -> Task:
       SpecError: there is no such kind.
     """
     if target.kind not in TASKS:
-        raise SpecError(f"kind: expected one of {', '.join(TASKS)}, found {target.kind!r}")
+        raise SpecError(f"kind: expected one of {', '.join(TASKS)}, found {shown(target.kind)}")
     return TASKS[target.kind]

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmae_jax.metrics import Scores, Summary
 from mmae_jax.spec import Dataset, SpecError, Target
+from mmae_jax.spec.error import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +30,8 @@ class Task(abc.ABC):
     """Whether a target may have one value for a tile (then it has no `size`)."""
     per_pixel: ClassVar[bool] = False
     """Whether a target may have one value for each pixel (then it has a `size`)."""
+    has_threshold: ClassVar[bool] = False
+    """Whether a target may have a threshold of stored proportions."""
     numeric: ClassVar[bool] = False
     """Whether a target is a number (then it has no `classes`)."""
     stored_dtype: ClassVar[str] = "int32"
@@ -49,6 +52,8 @@ class Task(abc.ABC):
             raise SpecError(f"{field}.size: expected the pixels per side of a {target.kind} target, found None")
         if target.size is not None and not self.per_pixel:
             raise SpecError(f"{field}.size: expected None of a {target.kind} target, found {target.size}")
+        if target.threshold and not self.has_threshold:
+            raise SpecError(f"{field}.threshold: expected 0 of a {target.kind} target, found {target.threshold}")
         self.check_classes(field, target)
         if target.pixel_values is not None:
             self.check_pixel_values(field, target, dataset)
@@ -58,7 +63,7 @@ class Task(abc.ABC):
         if self.numeric != (not target.classes):
             kind = target.kind
             wanted = f"none of a {kind} target" if self.numeric else f"the names of a {kind} target's classes"
-            raise SpecError(f"{field}.classes: expected {wanted}, found {target.classes!r}")
+            raise SpecError(f"{field}.classes: expected {wanted}, found {shown(target.classes)}")
 
     def check_pixel_values(self, field: str, target: Target, dataset: Dataset) -> None:
         """Raises a `SpecError` where `pixel_values` cannot be used."""

@@ -26,10 +26,13 @@ class Multilabel(Task):
 
     metrics = ("average_f1", "average_ap", "weighted_f1", "weighted_ap")
     per_tile = True
+    has_threshold = True
     stored_dtype = "float32"
 
     def check_pixel_values(self, field: str, target: Target, dataset: Dataset) -> None:
-        """Expects one value for each class, and the field of a raster."""
+        """Expects one value for each class, the field of a raster, and no threshold."""
+        if target.threshold:
+            raise SpecError(f"{field}.threshold: expected 0 beside pixel_values, found {target.threshold}")
         if len(target.pixel_values or ()) != target.num_classes:
             super().check_pixel_values(field, target, dataset)
         rasters = [other.field for other in dataset.targets.values() if other.is_raster]

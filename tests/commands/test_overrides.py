@@ -124,11 +124,11 @@ def test_units_are_told_from_texts():
 
 
 def test_a_line_tells_value_meaning_unit_and_default(capsys):
-    assert main(["config", CONFIG, "--config.pretrain.patience=7"]) == 0
+    assert main(["config", CONFIG, "--config.finetune.patience=7"]) == 0
     lines = {line[2:].split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
-    assert lines["pretrain.patience"].startswith("* pretrain.patience ")
-    assert lines["pretrain.patience"].split()[2] == "7"
-    assert lines["pretrain.patience"].endswith(" [epochs] (default None)")
+    assert lines["finetune.patience"].startswith("* finetune.patience ")
+    assert lines["finetune.patience"].split()[2] == "7"
+    assert lines["finetune.patience"].endswith(" [epochs] (default None)")
     assert lines["pretrain.weight_decay"].startswith("  ")
     assert lines["pretrain.epochs"].endswith(" [epochs] (required)")
 

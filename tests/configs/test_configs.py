@@ -90,7 +90,7 @@ CONTRADICTIONS = [
     ("inputs.s3", {"bands": [["X"]], "image_size": 6, "patch_size": 2}, r"inputs\.s3: no such modality"),
     ("inputs.s2.norm_bands", [4, 4], r"inputs\.s2\.norm_bands: expected lengths that add up to 10 bands, found"),
     ("inputs.aerial.image_size", 310, r"inputs\.aerial\.image_size: expected a multiple of patch_size 20, found 310"),
-    ("inputs.s2.num_dates", 0, r"inputs\.s2\.num_dates: expected a positive number, found 0"),
+    ("inputs.s2.num_dates", 0, r"inputs\.s2\.num_dates: expected a positive number, at most 4096, found 0"),
     (
         "inputs.s1_des.name_embed",
         "s2",
@@ -110,7 +110,7 @@ CONTRADICTIONS = [
     ("phases", ["finetune", "pretrain"], r"phases: expected .*, each once, in this order, found finetune, pre"),
     ("finetune.monitor", f"{TARGET}/miou", rf"finetune\.monitor: expected one of {TARGET}/average_f1"),
     ("finetune.monitor", "weighted_f1", r"finetune\.monitor: expected one of .* found 'weighted_f1'"),
-    ("probe.epochs", 0, r"probe\.epochs: expected a positive number, found 0"),
+    ("probe.epochs", 0, r"probe\.epochs: expected a positive number, at most 100000, found 0"),
     ("pretrain.batch_size", "32", r"pretrain\.batch_size: expected int, found '32'"),
     ("mask.ratio", 1.0, r"mask\.ratio: expected a number in \[0, 1\), found 1\.0"),
     ("loss", "huber", r"loss: expected one of l1, l2, l1_norm, l2_norm, found 'huber'"),

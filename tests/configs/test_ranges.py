@@ -58,7 +58,7 @@ def changed(part, path, value):
 
 def outside(allowed):
     yield from (math.nan, math.inf, -math.inf)
-    yield from (allowed.least - 1, allowed.most + 1, *allowed.without)
+    yield from (allowed.least - abs(allowed.least) - 1, 2 * allowed.most + 1, *allowed.without)
 
 
 EXPERIMENT = experiment_from_config(treesatai_ts.get_config())
