@@ -1,16 +1,22 @@
-"""Versions and checksums of what is written to disk: contract, manifest of shards, checkpoints, results, exports."""
+"""Files of this program: read and written such that whatever is wrong is said, with versions and checksums."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from etils import epath
 
 from mmae_jax.spec import SpecError
 
 VERSION_KEY = "format_version"
 SEAL_KEY = "sha256"
+DEEPEST = 50
+"""Levels of a JSON file; what is nested deeper is none of ours, and would exhaust the stack of what reads it."""
 
 
 def format_version(metadata: Mapping[str, Any], known: int, where: object, error: type[SpecError] = SpecError) -> int:
@@ -58,3 +64,57 @@ def seal_of(plain: Mapping[str, Any]) -> str:
     """Returns the SHA-256 of JSON values, hexadecimal, however they are spaced and ordered."""
     canonical = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def naming_folder(folder: epath.Path) -> Iterator[None]:
+    """Adds `folder` to errors of the operating system that name no file, as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None and not isinstance(error, ConnectionError):
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        raise
+
+
+@contextlib.contextmanager
+def written_whole(path: epath.Path) -> Iterator[epath.Path]:
+    """Gives a file beside `path` to write to: it becomes `path` at the end, or is removed where that is not reached."""
+    beside = path.with_name(f"{path.name}.tmp")
+    try:
+        yield beside
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def read_json(file: Path | epath.Path, error: type[SpecError] = SpecError) -> dict[str, Any]:
+    """Returns the fields of a JSON file.
+
+    Raises:
+      SpecError: it is no JSON, or not fields with values; of the class `error`.
+      OSError: it cannot be read.
+    """
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as problem:  # also what is no text
+        raise error(f"{file}: not valid JSON ({problem})") from problem
+    if not isinstance(plain, dict):
+        raise error(f"{file}: expected fields with values, found {type(plain).__name__}")
+    if _deeper(plain, DEEPEST):
+        raise error(f"{file}: expected at most {DEEPEST} levels of JSON, found more")
+    return plain
+
+
+def _deeper(plain: Any, levels: int) -> bool:
+    """Returns whether JSON values are nested deeper, without recursion."""
+    level = [plain]
+    for _ in range(levels):
+        level = [inner for outer in level if isinstance(outer, dict | list) for inner in _values(outer)]
+    return bool(level)
+
+
+def _values(outer: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return outer.values() if isinstance(outer, dict) else outer

@@ -12,8 +12,7 @@ from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
 from mmae_jax.config import from_plain, to_plain
-from mmae_jax.files import read_json
-from mmae_jax.formats import SEAL_KEY, VERSION_KEY, format_version, seal_of, sealed
+from mmae_jax.formats import SEAL_KEY, VERSION_KEY, format_version, read_json, seal_of, sealed
 from mmae_jax.spec import SpecError
 
 MANIFEST_FILE = "manifest.json"

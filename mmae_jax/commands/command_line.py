@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from mmae_jax.commands.errors import exit_code
+from mmae_jax.commands.messages import shorten_tracebacks
 from mmae_jax.commands.parser import FIELDS, Parser, parse
 from mmae_jax.commands.process import put_right
 from mmae_jax.exit_codes import DONE, EXIT_CODES, USAGE, UsageError, meant
@@ -32,6 +33,7 @@ all of which stay: Python's 700 took a tenth of the time until the first step.""
 def program(*command: str) -> NoReturn:
     """Runs the command line of this process, with `command` before its arguments, and exits."""
     put_right()
+    shorten_tracebacks()
     faulthandler.enable()
     gc.set_threshold(GC_THRESHOLD)
     sys.exit(main([*command, *sys.argv[1:]]))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmae_jax.commands.messages import show_messages
 from mmae_jax.spec import PHASES
-from mmae_jax.train.monitor.log import show_messages
 from mmae_jax.weights.export import export
 
 

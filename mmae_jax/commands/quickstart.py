@@ -18,11 +18,11 @@ from safetensors import safe_open
 import configs.quickstart
 from mmae_jax import compilation_cache, report
 from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.commands.messages import show_messages
 from mmae_jax.commands.parser import add_config, check_at_least
 from mmae_jax.data.shards import open_shards
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train import loop
-from mmae_jax.train.monitor.log import show_messages
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import export
 from mmae_jax.weights.result import read_result

@@ -6,12 +6,12 @@ import argparse
 
 from mmae_jax.commands.config_file import load_fields
 from mmae_jax.commands.errors import CONTINUES, EXPECTED
+from mmae_jax.commands.messages import show_messages
 from mmae_jax.commands.parser import add_config, check_at_least
 from mmae_jax.config import experiment_from_config
 from mmae_jax.launch.cluster import find_cluster, start
 from mmae_jax.launch.signals import Preempted, Signals
 from mmae_jax.train import loop
-from mmae_jax.train.monitor.log import show_messages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,7 @@ import json
 from etils import epath
 
 from mmae_jax.config import from_plain, to_plain
-from mmae_jax.files import read_json
-from mmae_jax.formats import VERSION_KEY, format_version
+from mmae_jax.formats import VERSION_KEY, format_version, read_json
 from mmae_jax.spec import Dataset, SpecError
 
 CONTRACT_FILE = "sensor_contract.json"

@@ -11,8 +11,12 @@ from etils import epath
 
 from mmae_jax import contract, spec
 from mmae_jax.data import crops
+from mmae_jax.data.listed import INFO_FILE, check_listed
 from mmae_jax.data.records import DataError, Records, ShardFile
 from mmae_jax.data.tiles import Tiles
+from mmae_jax.formats import read_json
+
+FEATURES_FILE = "features.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,18 +124,24 @@ def shard_files(directory: epath.PathLike) -> dict[str, tuple[ShardFile, ...]]:
     """Returns split → its files, as the metadata of a folder of shards list them.
 
     Raises:
-      DataError: the metadata cannot be read, or a file is not there.
+      DataError: the metadata cannot be read, a file is not there, or the manifest says otherwise.
     """
     directory = epath.Path(directory)
+    for name in (INFO_FILE, FEATURES_FILE):
+        if not (directory / name).exists():
+            raise DataError(f"{directory / name}: not found; the folder is incomplete, copy or prepare it again")
+        read_json(directory / name, DataError)
     try:
         splits = tfds.builder_from_directory(directory).info.splits
     except Exception as error:
-        raise DataError(f"{directory}: the dataset's metadata cannot be read ({error})") from error
+        text = " ".join(str(error).split())[:200]
+        raise DataError(f"{directory / INFO_FILE}: the dataset's metadata cannot be read ({text})") from error
     files = {name: tuple(_shard_file(file) for file in split.file_instructions) for name, split in splits.items()}
     present = {path.name for path in directory.iterdir()}
     for file in (file for split_files in files.values() for file in split_files):
         if epath.Path(file.filename).name not in present:
             raise DataError(f"{file.filename}: not found, though the metadata of {directory} list it")
+    check_listed(directory, files)
     return files
 
 

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from mmae_jax.files import written_whole
+from mmae_jax.formats import written_whole
 
 
 def to_rgb(figure: Figure) -> np.ndarray:

@@ -16,6 +16,7 @@ from mmae_jax.compilation_cache import kept_programs
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.shared_memory import check_shared_memory
 from mmae_jax.data.value_check import check_first_values
+from mmae_jax.formats import naming_folder
 from mmae_jax.models.attention import NAMES, kernels_of
 from mmae_jax.spec import PHASES, Experiment
 from mmae_jax.train.drawing import new_params
@@ -55,7 +56,11 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
         if phase in finished:
             trains = phase in experiment.phases
             check_same_experiment(workdir / phase / "checkpoints", experiment, phase, trains=trains)
-    with exclusive(workdir), kept_programs(experiment, workdir):  # which make files: not before all is checked
+    with (
+        naming_folder(workdir),
+        exclusive(workdir),
+        kept_programs(experiment, workdir),
+    ):  # which make files: not before all is checked
         finished = finished_phases(workdir)  # another run may have ended since
         for phase in experiment.phases:
             if phase in finished:

@@ -9,7 +9,7 @@ from absl import logging
 from etils import epath
 from safetensors.numpy import save as save_safetensors
 
-from mmae_jax.files import written_whole
+from mmae_jax.formats import written_whole
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.source import open_weights

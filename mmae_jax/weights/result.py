@@ -9,8 +9,7 @@ import math
 from etils import epath
 
 from mmae_jax.config import from_plain
-from mmae_jax.files import read_json, written_whole
-from mmae_jax.formats import VERSION_KEY, format_version, sealed, unsealed
+from mmae_jax.formats import VERSION_KEY, format_version, read_json, sealed, unsealed, written_whole
 from mmae_jax.spec import SpecError
 
 RESULT_FILE = "result.json"

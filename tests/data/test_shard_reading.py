@@ -79,7 +79,7 @@ def test_samples_are_tiles_times_crops(folder):
     [
         (lambda d: shutil.rmtree(d), "data.dir.*not a folder"),
         (lambda d: (d / contract.CONTRACT_FILE).unlink(), "sensor_contract.json: not found"),
-        (lambda d: (d / "dataset_info.json").unlink(), "metadata cannot be read"),
+        (lambda d: (d / "dataset_info.json").unlink(), "dataset_info.json: not found; the folder is incomplete"),
         (lambda d: next(d.glob("*train*-00001-of*")).unlink(), "train.array_record-00001-of-00002: not found"),
     ],
 )

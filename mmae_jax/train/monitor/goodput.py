@@ -18,6 +18,7 @@ from etils import epath
 from mmae_jax.train.monitor.lines import append_line, drop_torn_line, read_lines
 
 GOODPUT_FILE = "goodput.jsonl"
+FIELDS = ("time", "phase", "event", "step")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Goodput:
 
     def scalars(self) -> dict[str, float]:
         """Returns how the time of the run was spent until now, by name; nothing on other hosts."""
-        return share(read_lines(self._file), time.time()).scalars() if self._enabled else {}
+        return share(read_lines(self._file, FIELDS), time.time()).scalars() if self._enabled else {}
 
     def _write(self, entry: dict[str, Any]) -> None:
         append_line(self._file, {"time": time.time(), "phase": self._phase} | entry)

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from absl import flags, logging
+from absl import logging
 from etils import epath
 from tqdm import tqdm
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 METRICS_FILE = "metrics.jsonl"
 SPEED_FILE = "speed.jsonl"
+FIELDS = ("phase", "step", "split")
+"""What every line of the two says."""
 
 
 class RunLog:
@@ -73,7 +75,7 @@ class RunLog:
         if enabled:
             self._metrics, self._speed = epath.Path(workdir) / METRICS_FILE, epath.Path(workdir) / SPEED_FILE
             self._metrics.parent.mkdir(parents=True, exist_ok=True)
-            keep_lines(self._metrics, lambda entry: entry["phase"] != phase or _stands(entry, start_step))
+            keep_lines(self._metrics, lambda entry: entry["phase"] != phase or _stands(entry, start_step), FIELDS)
             drop_torn_line(self._speed)
             self._board = _board(epath.Path(workdir) / "tensorboard" / phase, start_step)
 
@@ -163,24 +165,13 @@ def _without_torch() -> Iterator[None]:
             del sys.modules[name]
 
 
-def show_messages() -> None:
-    """Shows messages of this package from INFO on, of the libraries it uses from WARNING on."""
-    flags.FLAGS.mark_as_parsed()  # of which there are none here; absl says so at each message otherwise
-    logging.use_absl_handler()
-    package = str(epath.Path(__file__).parents[2])
-    logging.set_verbosity(logging.INFO)
-    logging.get_absl_handler().addFilter(
-        lambda record: record.levelname != "INFO" or record.pathname.startswith(package)
-    )
-
-
 def read_entries(workdir: epath.PathLike) -> list[dict[str, Any]]:
     """Returns the entries of `metrics.jsonl` in order; none if there is no file. A torn last line is left out.
 
     Raises:
       SpecError: another line cannot be read; the message names it.
     """
-    return read_lines(epath.Path(workdir) / METRICS_FILE)
+    return read_lines(epath.Path(workdir) / METRICS_FILE, FIELDS)
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -11,6 +11,7 @@ import pytest
 from absl import logging
 from tensorboardX.proto.event_pb2 import Event
 
+from mmae_jax.spec import SpecError
 from mmae_jax.train.monitor.log import RunLog, read_entries
 from tests.places import ROOT
 
@@ -106,7 +107,8 @@ def test_last_line_without_its_end_is_kept_whole(tmp_path):
 
 
 def test_broken_line_in_the_middle_is_an_error_that_names_it(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"phase": "probe", "step": 1}\n{"phase\n{"phase": "probe", "step": 3}\n')
+    ours = '{"phase": "probe", "step": 1, "split": "train"}'
+    (tmp_path / "metrics.jsonl").write_text(f'{ours}\n{{"phase\n{ours}\n')
     with pytest.raises(ValueError, match="line 2"):
         RunLog(tmp_path, "pretrain")
 
@@ -175,3 +177,10 @@ with RunLog({str(tmp_path)!r}, "pretrain") as log:
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("line", ['{"step": 1}', "3", "[" * 5000, "\\xff"])
+def test_line_that_is_none_of_ours_is_named(tmp_path, line):
+    (tmp_path / "metrics.jsonl").write_text(f"{line}\n" + '{"phase": "pretrain", "step": 1, "split": "train"}\n')
+    with pytest.raises(SpecError, match=r"metrics.jsonl, line 1: expected (a JSON object|the field 'phase')"):
+        read_entries(tmp_path)
