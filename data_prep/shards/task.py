@@ -171,7 +171,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     seen = {name: set[int]() for name, target in source.contract.targets.items() if target.classes}
     problems: list[Problem] = []
     for tile in task.tiles:
-        found = _read(task, tile)
+        found = read_reported(task, tile)
         if isinstance(found, Problem):
             problems.append(found)
         else:
@@ -195,7 +195,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     )
 
 
-def _read(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Problem]] | Problem:
+def read_reported(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Problem]] | Problem:
     """Returns the record of a tile, the number of dropped dates and what is known of them; or why it cannot be used."""
     try:
         # "the tile" where its reader names no file

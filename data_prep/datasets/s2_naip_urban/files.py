@@ -57,7 +57,7 @@ def names(raw_dir: Path, sensor: str) -> Iterator[str]:
     """Returns the names of all files of `sensor`; twice what is extracted from an archive that is still there."""
     yield from find_files(raw_dir / sensor, "*")
     for archive in find_files(raw_dir, f"{sensor}_*/*.tar"):
-        yield from _members(inside(raw_dir, archive))
+        yield from members(inside(raw_dir, archive))
 
 
 def find(raw_dir: Path, sensor: str, tile: str, ending: str) -> Path | None:
@@ -76,7 +76,7 @@ def find(raw_dir: Path, sensor: str, tile: str, ending: str) -> Path | None:
         return None
     if not is_local(archive):
         raise TileError(f"{archive}: archives are read from local disks only; extract them")
-    member = _members(archive).get(extracted.name)
+    member = members(archive).get(extracted.name)
     if member is None:
         return None
     offset, size = member
@@ -93,15 +93,15 @@ def last_bytes(found: Path, number: int) -> bytes:
 
 
 @functools.lru_cache(maxsize=64)  # up to a megabyte each
-def _members(archive: Path) -> Mapping[str, tuple[int, int]]:
+def members(archive: Path) -> Mapping[str, tuple[int, int]]:
     """Returns file name → offset and size in an archive, from its headers alone."""
     check_file(archive)
     with naming_errors(archive), tarfile.open(archive, "r:") as file:
-        members, places = dict[str, tuple[int, int]](), dict[str, str]()
+        found, places = dict[str, tuple[int, int]](), dict[str, str]()
         for member in filter(tarfile.TarInfo.isfile, file):
             name = Path(member.name).name
             if name.startswith("."):  # resource forks of macOS
                 continue
             note(places, name, f"{member.name} at byte {member.offset}", f"{archive}: {name}", TileError)
-            members[name] = member.offset_data, member.size
-        return members
+            found[name] = member.offset_data, member.size
+        return found

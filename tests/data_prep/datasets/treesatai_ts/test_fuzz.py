@@ -1,0 +1,19 @@
+"""Damaged tiles of TreeSatAI-TS are named or read."""
+
+import argparse
+
+import pytest
+
+from data_prep.datasets.treesatai_ts.read import source
+from tests.data_prep.fuzz import NUMBERS, read_damaged
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_damaged_files(raw, number):
+    found = read_damaged(
+        source(argparse.Namespace(filter_percent=None)),
+        raw,
+        lambda tile: [raw / "aerial" / tile.aerial, raw / "sentinel-ts" / tile.sentinel],
+        number,
+    )
+    assert found["named"] > number / 4
