@@ -55,6 +55,7 @@ class Manifest:
       skipped: one message for each tile that could not be used.
       dropped_dates: split → acquisitions left out of its tiles because a value was damaged.
       missing: split → modality → number of tiles of the split that have no acquisition of the modality.
+      tiles: SHA-256 of the names of the raw tiles in each split.
     """
 
     dataset: str
@@ -67,6 +68,7 @@ class Manifest:
     skipped: tuple[str, ...]
     dropped_dates: immutabledict[str, int]
     missing: immutabledict[str, immutabledict[str, int]]
+    tiles: str = ""
 
 
 def sha256(path: Path) -> str:

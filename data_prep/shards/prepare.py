@@ -25,6 +25,7 @@ from data_prep.readers.splits import check_tiles
 from data_prep.shards.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to_text
 from data_prep.shards.output import Output, refuse_existing
 from data_prep.shards.records import features
+from data_prep.shards.repeat import check_not_finished
 from data_prep.shards.storage import check_reachable, file_names
 from data_prep.shards.summary import Summary, summarised
 from data_prep.shards.task import ShardReport, ShardTask, Source, Tile
@@ -66,13 +67,15 @@ def prepare(
       options: the dataset's own options that `source` was made from, for the manifest.
 
     Raises:
+      FinishedError: the same was finished before.
       DataPrepError: a folder is absent or in the way, nothing could be read, or (strict) a tile cannot be used.
     """
     check_reachable("--raw_dir", raw_dir)
     check_reachable("--out_dir", out_dir)
     if not raw_dir.is_dir():
         raise DataPrepError(f"--raw_dir: {raw_dir} is not a folder")
-    refuse_existing(out_dir)
+    if not (out_dir / MANIFEST_FILE).exists():
+        refuse_existing(out_dir)
     source = dataclasses.replace(source, accept=accept)
     with accepting(accept):
         splits = source.list_tiles(raw_dir)
@@ -81,8 +84,13 @@ def prepare(
     output = Output(out_dir)
     tasks = plan(source, splits, raw_dir, output, num_shards, seed, strict)
     options = json.loads(json.dumps(dict(options) | ({"accept": sorted(accept)} if accept else {}), default=str))
+    settings, begun = (
+        {"seed": seed, "strict": strict, "options": options},
+        _settings(source, splits, tasks, seed, options),
+    )
+    check_not_finished(out_dir, tasks, begun["tiles"], settings, described)
     with output.exclusive():
-        output.begin(_settings(source, splits, tasks, seed, options))
+        output.begin(begun)
         reports = run_tasks(tasks, processes, beam_options)
         summaries = [summarised(split, tasks, reports) for split in splits]
         empty = [summary.split for summary in summaries if not summary.kept]
@@ -96,8 +104,7 @@ def prepare(
         _write_metadata(source, tasks, reports, output.data)
         problems = problem_table({summary.split: summary.problems for summary in summaries})
         output.write_text(output.data / PROBLEMS_FILE, problems)
-        settings = {"seed": seed, "strict": strict, "options": options}
-        manifest = _manifest(source, raw_dir, described, tasks, reports, summaries, settings)
+        manifest = _manifest(source, described, tasks, reports, summaries, settings, begun["tiles"])
         output.write_text(output.data / MANIFEST_FILE, to_text(manifest))  # last: what it lists is there
         output.complete()
     return summaries
@@ -168,22 +175,22 @@ def _write_metadata(source: Source, tasks: Sequence[ShardTask], reports: Sequenc
     write_contract(source.contract, data)
 
 
-def _metadata_files(source: Source, raw_dir: Path) -> list[str]:
-    """Returns the files in the raw folder that list or describe tiles; raises a `TileError` at a link out of it."""
+def _metadata_files(source: Source, raw_dir: Path) -> dict[str, Path]:
+    """Returns the files in the raw folder that list or describe tiles, by name; a `TileError` at a link out of it."""
     described = sorted({name for pattern in source.metadata_files for name in find_files(raw_dir, pattern)})
     for name in described:
         check_links(raw_dir, raw_dir / name)
-    return described
+    return {name: raw_dir / name for name in described}
 
 
 def _manifest(
     source: Source,
-    raw_dir: Path,
-    described: Sequence[str],
+    described: Mapping[str, Path],
     tasks: Sequence[ShardTask],
     reports: Sequence[ShardReport],
     summaries: Sequence[Summary],
     settings: Mapping[str, Any],
+    tiles: str,
 ) -> Manifest:
     data = tasks[0].output.data
     shards = {
@@ -202,10 +209,11 @@ def _manifest(
         dataset_version=source.contract.version,
         builder_version=importlib.metadata.version("mmae_jax"),
         settings=immutabledict(settings),
-        sources=immutabledict({name: sha256(raw_dir / name) for name in described}),
+        sources=immutabledict({name: sha256(path) for name, path in described.items()}),
         shards=immutabledict(shards),
         metadata=immutabledict({name: sha256(data / name) for name in others}),
         skipped=tuple(message for report in reports for message in report.skipped),
         dropped_dates=immutabledict({summary.split: summary.dropped_dates for summary in summaries}),
         missing=immutabledict({summary.split: immutabledict(summary.missing) for summary in summaries}),
+        tiles=tiles,
     )

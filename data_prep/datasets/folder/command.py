@@ -19,6 +19,7 @@ from data_prep.datasets.folder.targets import target_field
 from data_prep.datasets.folder.tiles import list_tiles
 from data_prep.errors import DataPrepError
 from data_prep.shards.prepare import prepare
+from data_prep.shards.repeat import FinishedError
 from data_prep.shards.summary import described
 from data_prep.shards.task import Source
 from mmae_jax.spec import SpecError
@@ -51,6 +52,9 @@ def _run(options: argparse.Namespace) -> None:
             accept=options.accept,
             beam_options=options.beam_options,
         )
+    except FinishedError:
+        print(config_snippet(options.out_dir))
+        raise
     except DataPrepError as error:
         raise DataPrepError(f"{options.spec}: {error}") from error
     print(described(summaries, folder.contract, options.out_dir))
