@@ -1,16 +1,27 @@
-"""Which tokens the pretraining objective hides (docs/method.md §5)."""
+"""Which tokens the pretraining objective hides (docs/method.md §5).
+
+What is drawn and what is sorted is drawn and sorted for all inputs at once, as long as the longest: a program for each
+would take longer to compile than the encoder of a small model. A number drawn does not depend on how many follow it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import zlib
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mmae_jax import parallel
 from mmae_jax.models.fusion import Fusion
 from mmae_jax.spec import Input, Mask
+
+Arrays = dict[str, jax.Array]
+STRUCTURES = ("mod", "bands", "dates", "loc")
+MAX_ROWS = 2**20
+"""Rows of a batch that have numbers of their own, in each of 2**12 attempts."""
 
 
 @jax.tree_util.register_dataclass
@@ -28,13 +39,6 @@ class SequenceMask:
     visible: jax.Array
     kept_index: jax.Array
 
-    @classmethod
-    def of(cls, masked: jax.Array, available: jax.Array, kept: int) -> SequenceMask:
-        """Keeps the tokens that are `available` and not `masked` (both bool `[B, N]`), at most `kept` of them."""
-        visible = available & ~masked
-        kept_index = jnp.argsort(~visible, axis=-1, stable=True)[:, :kept].astype(jnp.int32)
-        return cls(masked & available, visible, kept_index)
-
     @property
     def kept_valid(self) -> jax.Array:
         """bool `[B, K]`; False where a sample has fewer visible tokens because some are missing."""
@@ -51,6 +55,16 @@ class SequenceMask:
         return jnp.where(self.visible[..., None], spread, mask_tokens)
 
 
+def sequence_masks(masked: Arrays, available: Arrays, kept: dict[str, int]) -> dict[str, SequenceMask]:
+    """Keeps the tokens of each sequence that are `available` and not `masked` (both bool `[B, N]`), at most `kept`."""
+    visible = {key: there & ~masked[key] for key, there in available.items()}
+    order = _order({key: jnp.where(shown, 0.0, 1.0) for key, shown in visible.items()})
+    return {
+        key: SequenceMask(masked[key] & there, visible[key], order[key][:, : kept[key]].astype(jnp.int32))
+        for key, there in available.items()
+    }
+
+
 def masked_count(mask: Mask, tokens: int, dates: int, *, structured: bool) -> int:
     """Returns how many of the tokens of a sequence are masked: `round(ratio · tokens)`, half to even.
 
@@ -64,7 +78,7 @@ def masked_count(mask: Mask, tokens: int, dates: int, *, structured: bool) -> in
     return round(ratio * tokens)
 
 
-def draw_masks(key: jax.Array, fusion: Fusion, mask: Mask, available: dict[str, jax.Array]) -> dict[str, SequenceMask]:
+def draw_masks(key: jax.Array, fusion: Fusion, mask: Mask, available: Arrays) -> dict[str, SequenceMask]:
     """Draws the masks of a batch, each device those of its samples.
 
     Draws depend on the key, the input's name and the position in the batch only, so an input that is missing, or
@@ -79,39 +93,25 @@ def draw_masks(key: jax.Array, fusion: Fusion, mask: Mask, available: dict[str, 
     Returns:
       The mask of every sequence.
     """
-    batch = next(iter(available.values())).shape[0]
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(batch))
-    return parallel.by_rows(lambda keys, available: _draw_rows(keys, fusion, mask, available), keys, available)
+    rows = jnp.arange(next(iter(available.values())).shape[0])
+    keys = jnp.broadcast_to(key, rows.shape)
+    return parallel.by_rows(lambda *of_rows: _draw_rows(*of_rows, fusion, mask), keys, rows, available)
 
 
-def _draw_rows(keys: jax.Array, fusion: Fusion, mask: Mask, available: dict[str, jax.Array]) -> dict[str, SequenceMask]:
-    """Draws the masks of samples by a key `[B]` of each."""
-    noise = {name: _uniform(keys, ("noise", name), array.shape) for name, array in available.items()}
-    noises, availables = fusion.join(noise), fusion.join(available)
-    structured = {
-        sequence: jnp.zeros_like(availables[sequence])
-        if fusion.dates_apart
-        else _draw_structure(keys, fusion, mask, sequence, available, availables[sequence])
-        for sequence in fusion.sequences
-    }
-    return {
-        sequence: _select(
-            fusion, mask, sequence, available, availables[sequence], structured[sequence], noises[sequence]
-        )
-        for sequence in fusion.sequences
-    }
+def _draw_rows(
+    keys: jax.Array, rows: jax.Array, available: Arrays, fusion: Fusion, mask: Mask
+) -> dict[str, SequenceMask]:
+    """Draws the masks of samples by the step's key and their positions in the batch, both `[B]`."""
+    joined = fusion.join(available)
+    priority = _draw_priority(keys, rows, fusion, mask, available, joined)
+    counts, kept = {}, {}
+    for key, there in joined.items():
+        counts[key], kept[key] = _counts(fusion, mask, key, available, there)
+    return sequence_masks(_first(priority, counts), joined, kept)
 
 
-def _select(
-    fusion: Fusion,
-    mask: Mask,
-    sequence: str,
-    available: dict[str, jax.Array],
-    joined: jax.Array,
-    structured: jax.Array,
-    noise: jax.Array,
-) -> SequenceMask:
-    """Masks structured tokens first, the rest at random, up to the exact count."""
+def _counts(fusion: Fusion, mask: Mask, sequence: str, available: Arrays, joined: jax.Array) -> tuple[jax.Array, int]:
+    """Returns how many tokens of a sequence are masked, int `[B]`, and how many are kept where all are there."""
     length = joined.shape[-1]
     names = fusion.sequences[sequence]
     dates = sum(fusion.inputs[name].tokens_per_position for name in names)
@@ -124,65 +124,100 @@ def _select(
         dates_there = sum(available[name].any(axis=-1).sum(axis=-1) for name in names)
         ratio = 1 - (1 - mask.ratio) / jnp.maximum(dates_there, 1).astype(jnp.float32) ** mask.scale
     fewer = jnp.maximum(jnp.round(ratio * there).astype(there.dtype), there - kept)
-    counts = jnp.where(there == length, count, fewer)
-    # Noise lies in [0, 1): structured tokens come first, missing ones last.
-    priority = jnp.where(joined, noise - structured, 2)
-    rank = jnp.argsort(jnp.argsort(priority, axis=-1), axis=-1)
-    return SequenceMask.of(rank < counts[:, None], joined, kept)
+    return jnp.where(there == length, count, fewer), kept
 
 
-def _draw_structure(
-    keys: jax.Array, fusion: Fusion, mask: Mask, sequence: str, available: dict[str, jax.Array], joined: jax.Array
-) -> jax.Array:
-    """Draws structured tokens `[B, N]`; where all of a sample's would be structured, again."""
-    names = fusion.sequences[sequence]
-    several = jnp.stack([available[name].any(axis=(1, 2)) for name in names]).sum(axis=0) > 1
-
-    def draw(attempt: jax.Array) -> jax.Array:
-        drawn = {}
-        for name in names:
-            of_attempt = _fold(_fold(keys, _number(name)), attempt)
-            drawn[name] = _input_structure(of_attempt, fusion.inputs[name], mask, several)
-        return jnp.concatenate([array.reshape(array.shape[0], -1) for array in drawn.values()], axis=1)
-
-    def undecided(structured: jax.Array) -> jax.Array:
-        return (structured | ~joined).all(axis=-1) & joined.any(axis=-1)
-
-    def again(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        attempt, structured = carry
-        return attempt + 1, jnp.where(undecided(structured)[:, None], draw(attempt), structured)
-
-    first = (jnp.asarray(1), draw(jnp.asarray(0)))
-    return jax.lax.while_loop(lambda carry: undecided(carry[1]).any(), again, first)[1]
+def _first(priority: Arrays, counts: Arrays) -> Arrays:
+    """Returns which tokens are among the first `counts` (`[B]`) of their row by priority, bool `[B, N]`."""
+    first = {}
+    for key, order in _order(priority).items():
+        last = jnp.take_along_axis(order, jnp.maximum(counts[key] - 1, 0)[:, None], axis=-1)
+        bound = jnp.take_along_axis(priority[key], last, axis=-1)
+        before = (priority[key] == bound) & (jnp.arange(order.shape[-1])[None] <= last)
+        first[key] = ((priority[key] < bound) | before) & (counts[key] > 0)[:, None]
+    return first
 
 
-def _input_structure(keys: jax.Array, model_input: Input, mask: Mask, several: jax.Array) -> jax.Array:
-    """Draws the union of dropped input, band groups, dates and positions: bool `[B, G·D, L]`."""
-    batch, groups, dates, length = several.shape[0], len(model_input.bands), model_input.num_dates, model_input.grid**2
-    always = jnp.ones((1, 1, 1, 1), bool)
-    structures = [
-        ("mod", (batch, 1, 1, 1), mask.mod, several[:, None, None, None]),
-        ("bands", (batch, groups, 1, 1), mask.bands if groups > 1 else 0.0, always),
-        ("dates", (batch, 1, dates, 1), mask.dates if dates > 1 else 0.0, always),
-        ("loc", (batch, 1, 1, length), mask.loc, always),
+def _order(priority: Arrays) -> Arrays:
+    """Returns the positions of the tokens of each row `[B, N]` by ascending priority, equal ones as they stand."""
+    longest = max(array.shape[-1] for array in priority.values())
+    rows = [
+        jnp.pad(array, ((0, 0), (0, longest - array.shape[-1])), constant_values=jnp.inf) for array in priority.values()
     ]
-    union = jnp.zeros((batch, groups, dates, length), bool)
-    for name, shape, probability, applies in structures:
-        if probability:
-            union |= (_uniform(keys, (name,), shape) < probability) & applies
-    return union.reshape(batch, groups * dates, length)
+    ends = np.cumsum([array.shape[0] for array in rows])[:-1]
+    orders = jnp.split(jnp.argsort(jnp.concatenate(rows), axis=-1, stable=True), ends)
+    return {key: order[:, : array.shape[-1]] for (key, array), order in zip(priority.items(), orders, strict=True)}
 
 
-def _uniform(keys: jax.Array, names: tuple[str, ...], shape: tuple[int, ...]) -> jax.Array:
-    """Draws U(0, 1) of `shape`, the rows of its leading axis by one of the keys each."""
-    for name in names:
-        keys = _fold(keys, _number(name))
-    return jax.vmap(lambda key: jax.random.uniform(key, shape[1:]))(keys)
+def _draw_priority(
+    keys: jax.Array, rows: jax.Array, fusion: Fusion, mask: Mask, available: Arrays, joined: Arrays
+) -> Arrays:
+    """Draws in which order tokens are masked, by sequence `[B, N]`.
+
+    Structured tokens are below 0, the others in [0, 1), missing ones at 2. Where all of a sample's would be structured,
+    it is drawn again.
+    """
+    kinds = ("noise",) if fusion.dates_apart else ("noise", *STRUCTURES)
+    numbers = np.array([[zlib.crc32(f"{name}/{kind}".encode()) for kind in kinds] for name in available], np.uint32)
+    longest = max(math.prod(array.shape[1:]) for array in available.values())
+    several = {
+        name: jnp.stack([available[other].any(axis=(1, 2)) for other in names]).sum(axis=0) > 1
+        for names in fusion.sequences.values()
+        for name in names
+    }
+
+    def draw(attempt: jax.typing.ArrayLike) -> Arrays:
+        of_rows = jax.vmap(jax.random.fold_in)(keys, rows + attempt * MAX_ROWS)
+        drawn = jax.vmap(lambda key: _uniform(key, numbers, longest))(of_rows)
+        priority = {}
+        for index, (name, array) in enumerate(available.items()):
+            priority[name] = drawn[:, index, 0, : math.prod(array.shape[1:])].reshape(array.shape)
+            if not fusion.dates_apart:
+                priority[name] -= _union(drawn[:, index, 1:], fusion.inputs[name], mask, several[name])
+        return fusion.join(priority)
+
+    def undecided(key: str, priority: jax.Array) -> jax.Array:
+        return ((priority < 0) | ~joined[key]).all(axis=-1) & joined[key].any(axis=-1)
+
+    def again(carry: tuple[jax.Array, Arrays]) -> tuple[jax.Array, Arrays]:
+        attempt, before = carry
+        drawn = draw(attempt)
+        return attempt + 1, {
+            key: jnp.where(undecided(key, priority)[:, None], drawn[key], priority) for key, priority in before.items()
+        }
+
+    def unfinished(carry: tuple[jax.Array, Arrays]) -> jax.Array:
+        return jnp.concatenate([undecided(key, priority) for key, priority in carry[1].items()]).any()
+
+    if fusion.dates_apart:
+        priority = draw(0)
+    else:
+        start = {key: jnp.where(there, -1.0, 2.0) for key, there in joined.items()}
+        _, priority = jax.lax.while_loop(unfinished, again, (jnp.asarray(0), start))
+    return {key: jnp.where(there, priority[key], 2.0) for key, there in joined.items()}
 
 
-def _fold(keys: jax.Array, number: jax.typing.ArrayLike) -> jax.Array:
-    return jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+def _union(drawn: jax.Array, model_input: Input, mask: Mask, several: jax.Array) -> jax.Array:
+    """Returns the union of dropped input, band groups, dates and positions, bool `[B, G·D, L]`.
+
+    Args:
+      drawn: U(0, 1) of each of the `STRUCTURES`, `[B, 4, at least as many as there are]`.
+      model_input: the input.
+      mask: their probabilities.
+      several: bool `[B]`, whether the input is one of several in its sequence.
+    """
+    batch, groups, dates, length = len(several), len(model_input.bands), model_input.num_dates, model_input.grid**2
+    union = (drawn[:, 0, :1, None, None] < mask.mod) & several[:, None, None, None]
+    if groups > 1:
+        union |= drawn[:, 1, :groups, None, None] < mask.bands
+    if dates > 1:
+        union |= drawn[:, 2, None, :dates, None] < mask.dates
+    union |= drawn[:, 3, None, None, :length] < mask.loc
+    return jnp.broadcast_to(union, (batch, groups, dates, length)).reshape(batch, groups * dates, length)
 
 
-def _number(name: str) -> int:
-    return zlib.crc32(name.encode())
+def _uniform(key: jax.Array, numbers: np.ndarray, count: int) -> jax.Array:
+    """Draws U(0, 1) by a key and numbers: `[numbers..., count]`."""
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers.ravel())
+    drawn = jax.vmap(lambda key: jax.random.uniform(key, (count,)))(keys)
+    return drawn.reshape(*numbers.shape, count)

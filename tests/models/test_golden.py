@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from mmae_jax import losses
-from mmae_jax.models.masking import SequenceMask
+from mmae_jax.models.masking import SequenceMask, sequence_masks
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.params import abstract_model, by_path, merge
 from mmae_jax.models.patches import from_patches
@@ -32,7 +32,7 @@ def case(request, golden_dir):
 def found(case):
     """Everything computed in one jitted call, as it is in training."""
     graph, _ = abstract_model(case.experiment)
-    masks = sequence_masks(case)
+    masks = masks_of(case)
 
     def loss(params: nnx.State, samples: Samples):
         encoder = merge(graph, params).encoder
@@ -64,12 +64,10 @@ def found(case):
     return outputs | {"grads": torch_names.to_state_dict(by_path(outputs["grads"]), case.experiment)}
 
 
-def sequence_masks(case) -> dict[str, SequenceMask]:
-    masks = {}
-    for name, masked in case.below("mask_tokens").items():
-        kept = masked.shape[1] - int(masked[0].sum())
-        masks[name] = SequenceMask.of(jnp.asarray(masked), jnp.ones(masked.shape, bool), kept)
-    return masks
+def masks_of(case) -> dict[str, SequenceMask]:
+    masked = {name: jnp.asarray(tokens) for name, tokens in case.below("mask_tokens").items()}
+    kept = {name: tokens.shape[1] - int(tokens[0].sum()) for name, tokens in masked.items()}
+    return sequence_masks(masked, jax.tree.map(jnp.ones_like, masked), kept)
 
 
 def assert_close(found, expected, tolerance):

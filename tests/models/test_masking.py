@@ -10,7 +10,7 @@ import pytest
 
 from mmae_jax import spec
 from mmae_jax.models.fusion import Fusion, token_validity
-from mmae_jax.models.masking import SequenceMask, draw_masks, masked_count
+from mmae_jax.models.masking import draw_masks, masked_count, sequence_masks
 from tests.experiments import INPUTS, experiment
 
 DRAWS = 4000
@@ -269,7 +269,7 @@ def test_missing_dates_have_no_mask_of_their_own_where_dates_are_apart():
 def test_restore_puts_kept_tokens_back_among_the_mask_tokens():
     masked = jnp.asarray([[True, False, True, False], [False, True, True, False]])
     available = jnp.asarray([[True, True, True, True], [True, True, True, False]])
-    mask = SequenceMask.of(masked, available, 2)
+    mask = sequence_masks({"s2": masked}, {"s2": available}, {"s2": 2})["s2"]
     tokens = jnp.arange(8.0).reshape(2, 4, 1)
     restored = mask.restore(mask.keep(tokens), jnp.full((2, 4, 1), -1.0))
     np.testing.assert_array_equal(restored[..., 0], [[-1, 1, -1, 3], [4, -1, -1, -1]])

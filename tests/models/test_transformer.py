@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from mmae_jax import spec
-from mmae_jax.models.masking import SequenceMask
+from mmae_jax.models.masking import sequence_masks
 from mmae_jax.models.params import abstract_model, by_path
 from mmae_jax.models.transformer import Blocks, Transformer
 from tests.experiments import TINY, Tiny, experiment, random_samples
@@ -22,7 +22,7 @@ def pretrain_step(**model):
     tiny = Tiny(experiment(("s1_asc",), (), fusion="group", loss="l2_norm", **model))
     samples = random_samples(tiny.experiment, 2)
     masked = jnp.tile(jnp.arange(8) % 4 > 0, (2, 1))
-    masks = {"s1": SequenceMask.of(masked, jnp.ones((2, 8), bool), 2)}
+    masks = sequence_masks({"s1": masked}, {"s1": jnp.ones((2, 8), bool)}, {"s1": 2})
     return jax.value_and_grad(tiny.pretrain, has_aux=True), (tiny.params, samples, masks)
 
 
