@@ -6,6 +6,7 @@
 - `whole_vectors`: one small communication per layer and vector, in place of one for the vectors of all layers.
 - `normalised`: float32 copies of all tokens, kept for every layer; its input and two numbers a set are enough.
 - `gelu`: the same copies of the widest activations there are.
+- `moved`: a scatter, which devices do row by row or in an order of their own; it is the gather that moves tokens back.
 
 Automatic differentiation gives the gradient of a bfloat16 operation in bfloat16, and leaves to XLA where it lies.
 """
@@ -152,3 +153,24 @@ def _gelu_backward(x: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
 
 
 gelu.defvjp(lambda x: (gelu(x), x), _gelu_backward)
+
+
+@jax.custom_vjp
+def moved(x: jax.Array, places: jax.Array, back: jax.Array) -> jax.Array:
+    """Moves tokens.
+
+    Args:
+      x: `[B, N, E]`.
+      places: int32 `[B, M]`, from where each token of the result comes, each from its own; N where none comes.
+      back: int32 `[B, N]`, to where each token of `x` goes; M where it goes nowhere.
+
+    Returns:
+      Tokens `[B, M, E]`; 0 where none comes.
+    """
+    return jnp.take_along_axis(x, places[..., None], axis=1, mode="fill", fill_value=0)
+
+
+moved.defvjp(
+    lambda x, places, back: (moved(x, places, back), (places, back)),
+    lambda residuals, gradient: (moved(gradient, *residuals[::-1]), None, None),
+)

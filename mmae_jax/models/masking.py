@@ -16,6 +16,7 @@ import numpy as np
 
 from mmae_jax import parallel
 from mmae_jax.models.fusion import Fusion
+from mmae_jax.models.gradients import moved
 from mmae_jax.spec import Input, Mask
 
 Arrays = dict[str, jax.Array]
@@ -45,14 +46,19 @@ class SequenceMask:
         return jnp.take_along_axis(self.visible, self.kept_index, axis=-1)
 
     def keep(self, tokens: jax.Array) -> jax.Array:
-        """Returns the kept tokens `[B, K, E]` of `[B, N, E]`."""
-        return jnp.take_along_axis(tokens, self.kept_index[..., None], axis=1)
+        """Returns the kept tokens `[B, K, E]` of `[B, N, E]`, 0 where a sample has fewer."""
+        return moved(tokens, *self._places())
 
     def restore(self, kept: jax.Array, mask_tokens: jax.Array) -> jax.Array:
         """Puts kept tokens `[B, K, E]` back at their positions among `mask_tokens` `[B, N, E]`."""
-        slot = jnp.clip(jnp.cumsum(self.visible, axis=-1) - 1, 0, kept.shape[1] - 1)
-        spread = jnp.take_along_axis(kept, slot[..., None], axis=1)
-        return jnp.where(self.visible[..., None], spread, mask_tokens)
+        places, back = self._places()
+        return jnp.where(self.visible[..., None], moved(kept, back, places), mask_tokens)
+
+    def _places(self) -> tuple[jax.Array, jax.Array]:
+        """Returns where each kept token stands, int32 `[B, K]`, and as how manieth each is kept, int32 `[B, N]`."""
+        length, kept = self.visible.shape[-1], self.kept_index.shape[-1]
+        order = jnp.cumsum(self.visible, axis=-1, dtype=jnp.int32) - 1
+        return jnp.where(self.kept_valid, self.kept_index, length), jnp.where(self.visible, order, kept)
 
 
 def sequence_masks(masked: Arrays, available: Arrays, kept: dict[str, int]) -> dict[str, SequenceMask]:

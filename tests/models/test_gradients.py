@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmae_jax.models.gradients import gelu, normalised
+from mmae_jax.models.gradients import gelu, moved, normalised
 
 
 def plain_norm(x, scale, bias, axes):
@@ -39,3 +39,14 @@ def test_nothing_is_kept_in_float32_but_statistics(function):
     x = jnp.ones((4, 5, 8), jnp.bfloat16)
     kept = jax.tree.leaves(jax.eval_shape(lambda x: jax.vjp(function, x)[1], x))
     assert not [leaf for leaf in kept if leaf.dtype == jnp.float32 and leaf.size >= x.size]
+
+
+def test_moved():
+    rng = np.random.default_rng(0)
+    x, sent = jnp.asarray(rng.normal(size=(2, 4, 3)), jnp.float32), jnp.asarray(rng.normal(size=(2, 3, 3)), jnp.float32)
+    places, back = jnp.asarray([[2, 0, 4], [3, 4, 1]]), jnp.asarray([[1, 3, 0, 3], [3, 2, 3, 0]])
+    found, send_back = jax.vjp(lambda x: moved(x, places, back), x)
+    expected, plain_back = jax.vjp(lambda x: jnp.pad(x, ((0, 0), (0, 1), (0, 0)))[jnp.arange(2)[:, None], places], x)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(send_back(sent)[0], plain_back(sent)[0])
+    assert "scatter" not in str(jax.make_jaxpr(send_back)(sent))

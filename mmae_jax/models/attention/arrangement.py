@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mmae_jax.models.attention.cudnn import LENGTH_MULTIPLE
+from mmae_jax.models.gradients import moved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,13 +17,13 @@ class Arrangement:
 
     Attributes:
       valid: bool `[B, M]`; which tokens are there once arranged.
-      order: int32 `[B, N]`, the tokens in their order; None where they stay as they are.
-      padding: M - N, tokens that are none behind the others.
+      places: int32 `[B, M]`, where each token comes from, N for what is none; None where they stay as they are.
+      back: int32 `[B, N]`, where each token goes.
     """
 
     valid: jax.Array
-    order: jax.Array | None = None
-    padding: int = 0
+    places: jax.Array | None = None
+    back: jax.Array | None = None
 
     @classmethod
     def of(cls, valid: jax.Array, kernel: str) -> Arrangement:
@@ -34,21 +35,17 @@ class Arrangement:
         """
         if kernel != "cudnn":
             return cls(valid)
+        length = valid.shape[1]
+        padding = -length % LENGTH_MULTIPLE
         order = jnp.argsort(~valid, axis=-1, stable=True).astype(jnp.int32)
-        padding = -valid.shape[1] % LENGTH_MULTIPLE
-        first = jnp.arange(valid.shape[1] + padding)[None] < valid.sum(axis=-1)[:, None]
-        return cls(first, order, padding)
+        first = jnp.arange(length + padding)[None] < valid.sum(axis=-1)[:, None]
+        places = jnp.pad(order, ((0, 0), (0, padding)), constant_values=length)
+        return cls(first, places, jnp.argsort(order, axis=-1).astype(jnp.int32))
 
     def arranged(self, x: jax.Array) -> jax.Array:
         """Returns tokens `[B, M, E]` of `[B, N, E]`."""
-        if self.order is None:
-            return x
-        x = jnp.take_along_axis(x, self.order[..., None], axis=1)
-        return jnp.pad(x, ((0, 0), (0, self.padding), (0, 0)))
+        return x if self.places is None or self.back is None else moved(x, self.places, self.back)
 
     def restored(self, x: jax.Array) -> jax.Array:
         """Inverse of `arranged`."""
-        if self.order is None:
-            return x
-        places = jnp.argsort(self.order, axis=-1)
-        return jnp.take_along_axis(x[:, : places.shape[1]], places[..., None], axis=1)
+        return x if self.places is None or self.back is None else moved(x, self.back, self.places)
