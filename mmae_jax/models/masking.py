@@ -7,6 +7,7 @@ would take longer to compile than the encoder of a small model. A number drawn d
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import zlib
 
@@ -55,7 +56,7 @@ class SequenceMask:
         return jnp.where(self.visible[..., None], moved(kept, back, places), mask_tokens)
 
     def _places(self) -> tuple[jax.Array, jax.Array]:
-        """Returns where each kept token stands, int32 `[B, K]`, and as how manieth each is kept, int32 `[B, N]`."""
+        """Returns where each kept token stands, int32 `[B, K]`, and which of the kept each is, int32 `[B, N]`."""
         length, kept = self.visible.shape[-1], self.kept_index.shape[-1]
         order = jnp.cumsum(self.visible, axis=-1, dtype=jnp.int32) - 1
         return jnp.where(self.kept_valid, self.kept_index, length), jnp.where(self.visible, order, kept)
@@ -101,7 +102,8 @@ def draw_masks(key: jax.Array, fusion: Fusion, mask: Mask, available: Arrays) ->
     """
     rows = jnp.arange(next(iter(available.values())).shape[0])
     keys = jnp.broadcast_to(key, rows.shape)
-    return parallel.by_rows(lambda *of_rows: _draw_rows(*of_rows, fusion, mask), keys, rows, available)
+    draw = functools.partial(_draw_rows, fusion=fusion, mask=mask)
+    return parallel.by_rows(draw, keys, rows, available)
 
 
 def _draw_rows(
