@@ -24,6 +24,8 @@ from mmae_jax.weights.progress import Progress
 policies = ocp.training.preservation_policies
 
 PACKAGES = ("mmae_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain")
+LISTED = 20
+"""Parameters that a message lists."""
 T = TypeVar("T")
 
 
@@ -183,7 +185,8 @@ def load_params(
         }
         lines = differences({name: leaf.shape for name, leaf in names.items()}, found)
         if lines:
-            raise CheckpointError(f"{path}: holds parameters of another model\n  " + "\n  ".join(lines))
+            more = [f"… and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
+            raise CheckpointError("\n  ".join([f"{path}: holds parameters of another model", *lines[:LISTED], *more]))
         context = ocp.Context()
         context.pytree.loading.partial_load = True
         with context:

@@ -14,10 +14,10 @@ from safetensors import safe_open
 from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.formats import VERSION_KEY, format_version, sealed, unsealed
 from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.weights.torch_file import read_torch
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
-LIGHTNING_PREFIX = "model."
 FORMAT_VERSION = 1
 """Of the metadata of exported `.safetensors` files."""
 CHECKSUMS = "crc32c"
@@ -35,11 +35,11 @@ def read_tensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | 
       WeightsError: the file cannot be read, needs PyTorch, or was written by another version of mmae_jax.
     """
     try:
-        return _read_safetensors(file) if file.suffix == ".safetensors" else (_read_torch(file), None)
-    except SpecError:
+        return _read_safetensors(file) if file.suffix == ".safetensors" else (read_torch(file), None)
+    except WeightsError:
         raise
     except Exception as error:
-        text = next(iter(str(error).splitlines()), type(error).__name__)
+        text = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise WeightsError(f"{file} cannot be read ({text})") from error
 
 
@@ -103,15 +103,3 @@ def _experiment(metadata: Mapping[str, str], file: epath.Path) -> Experiment | N
         raise WeightsError(
             f"{file}: exported by another version of mmae_jax, export the run again with this one: {error}"
         ) from error
-
-
-def _read_torch(file: epath.Path) -> dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError as error:
-        raise WeightsError(f"reading {file} needs PyTorch, `pip install 'mmae_jax[torch]'`") from error
-    stored = torch.load(file, map_location="cpu", weights_only=True)
-    if "state_dict" in stored:
-        names = (name for name in stored["state_dict"] if name.startswith(LIGHTNING_PREFIX))
-        stored = {name.removeprefix(LIGHTNING_PREFIX): stored["state_dict"][name] for name in names}
-    return {name: tensor.numpy() for name, tensor in stored.items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,9 @@ from mmae_jax.models.heads import head_outputs
 from mmae_jax.models.mmae import embeddings
 from mmae_jax.models.params import Path
 from mmae_jax.spec import Experiment, SpecError
+
+LISTED = 6
+"""Names that a message lists of each kind."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,15 +182,19 @@ def from_state_dict(
     """
     table = weights(experiment)
     expected = {weight.name: weight.shape for weight in table}
-    problems = [f"missing {name} {expected[name]}" for name in expected if name not in tensors]
-    problems += [f"unknown {name} {tensors[name].shape}" for name in tensors if name not in expected]
-    problems += [
+    missing = [f"missing {name} {expected[name]}" for name in expected if name not in tensors]
+    unknown = [f"unknown {name} {tensors[name].shape}" for name in tensors if name not in expected]
+    shapes_differ = [
         f"{name}: expected shape {shape}, found {tensors[name].shape}"
         for name, shape in expected.items()
         if name in tensors and tensors[name].shape != shape
     ]
-    if problems:
-        raise SpecError("PyTorch weights do not match the model:\n  " + "\n  ".join(problems))
+    if missing or unknown or shapes_differ:
+        raise SpecError(
+            f"PyTorch weights do not match the model: of {len(expected)}, {len(missing)} are missing and "
+            f"{len(shapes_differ)} of another shape; {len(unknown)} are unknown"
+            + "".join(_first_of(lines) for lines in (missing, unknown, shapes_differ))
+        )
     params = {path: np.empty(shape, np.float32) for path, shape in shapes.items()}
     for weight in table:
         shape = shapes[weight.path]
@@ -196,6 +203,12 @@ def from_state_dict(
         else:
             params[weight.path][weight.layer] = weight.from_torch(tensors[weight.name], shape[1:])
     return params
+
+
+def _first_of(lines: Sequence[str]) -> str:
+    """Returns the first lines of a list, so that a message stays on a screen."""
+    more = [f"… and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
+    return "".join(f"\n  {line}" for line in (*lines[:LISTED], *more))
 
 
 def count_parameters(experiment: Experiment) -> int:
