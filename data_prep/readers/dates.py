@@ -76,8 +76,9 @@ def from_products(names: Iterable[str], token: int) -> np.ndarray:
 
 def _from_product(name: str, token: int) -> tuple[int, int, int]:
     tokens = name.split("_")
-    if len(tokens) < abs(token):
-        raise ValueError(f"expected a product name with at least {abs(token)} parts joined by '_', found {name!r}")
+    least = -token if token < 0 else token + 1
+    if len(tokens) < least:
+        raise ValueError(f"expected a product name with at least {least} parts joined by '_', found {name!r}")
     try:
         return from_compact(tokens[token][:8])
     except ValueError as error:

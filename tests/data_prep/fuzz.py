@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_prep.errors import DataPrepError
 from data_prep.problems import Problem
+from data_prep.readers.listing import find_files
+from data_prep.readers.splits import check_tiles
 from data_prep.shards.blocks import blocks
 from data_prep.shards.output import Output
 from data_prep.shards.records import features
@@ -151,4 +154,29 @@ def read_damaged(
         found["named" if isinstance(result, Problem) else "read"] += 1
         if isinstance(result, Problem):
             assert "\n" not in result.message, f"case {case}: {result.message}"
+    return found
+
+
+def list_damaged(source: Source, raw_dir: Path, number: int, seed: int = 0) -> Counter[str]:
+    """Lists tiles of which one of the files that list or describe them is damaged, and reads the first.
+
+    Arguments and result are those of `read_damaged`; what is named here is a file of the whole dataset.
+    """
+    task = ShardTask(source, raw_dir, Output(raw_dir), "train", 0, 1, (), False)
+    paths = [raw_dir / name for pattern in source.metadata_files for name in find_files(raw_dir, pattern)]
+    found: Counter[str] = Counter()
+    for case in range(number):
+        rng = np.random.default_rng([seed, case])
+        path, mutation = paths[int(rng.integers(len(paths)))], MUTATIONS[case % len(MUTATIONS)]
+        with mutated(path, mutation, [seed, case, 1]):
+            try:
+                with in_time():
+                    splits = source.list_tiles(raw_dir)
+                    check_tiles(splits)
+                    read_reported(task, next(tile for tiles in splits.values() for tile in tiles))
+                found["read"] += 1
+            except DataPrepError:
+                found["named"] += 1
+            except BaseException as error:
+                raise AssertionError(f"case {case}: {mutation.__name__} of {path.name}: {error!r}") from error
     return found

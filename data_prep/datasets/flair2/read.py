@@ -24,7 +24,7 @@ from data_prep.datasets.flair2.patches import Patch, list_tiles
 from data_prep.datasets.flair_hub.classes import UNDEFINED
 from data_prep.datasets.flair_hub.contract import FINE_SIDE
 from data_prep.datasets.flair_hub.rasters import georeference, missing, of_pixels, percents, read_image
-from data_prep.errors import TileError
+from data_prep.errors import TileError, naming_errors
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, load_npy
 from data_prep.readers.registration import Place
@@ -101,8 +101,10 @@ def _read_s2(raw_dir: Path, patch: Patch) -> Record:
 def _read_products(path: Path) -> np.ndarray:
     if not path.exists():
         raise TileError(f"{path}: not found, though there are images that need its dates")
+    with naming_errors(path):
+        names = path.read_text(encoding="utf-8").split()
     try:
-        return dates.from_products(path.read_text().split(), PRODUCT_DATE)
+        return dates.from_products(names, PRODUCT_DATE)
     except ValueError as error:
         raise TileError(f"{path}: {error}") from error
 

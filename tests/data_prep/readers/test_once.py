@@ -9,6 +9,7 @@ import pytest
 from data_prep.datasets.flair_hub.date_tables import date_tables
 from data_prep.datasets.s2_naip_urban import files
 from data_prep.errors import DataPrepError, TileError
+from data_prep.readers.dates import from_products
 from data_prep.readers.json_files import read_json
 from data_prep.readers.splits import check_tiles
 from tests.data_prep.shards.tiny import Tile
@@ -77,3 +78,9 @@ def test_a_feature_of_metadata(tmp_path):
     (tmp_path / "metadata.geojson").write_text(json.dumps({"features": [feature, feature]}))
     with pytest.raises(DataPrepError, match="patch 7: expected once, found in feature 1 and in feature 2"):
         read_patches(tmp_path)
+
+
+@pytest.mark.parametrize("token", [2, -3])
+def test_a_product_name_with_too_few_parts_is_named(token):
+    with pytest.raises(ValueError, match="at least 3 parts"):
+        from_products(["S2A_20190103"], token)

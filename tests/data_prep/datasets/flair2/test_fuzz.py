@@ -6,7 +6,7 @@ import pytest
 
 from data_prep.__main__ import main
 from data_prep.datasets.flair2.read import source
-from tests.data_prep.fuzz import NUMBERS, read_damaged
+from tests.data_prep.fuzz import NUMBERS, list_damaged, read_damaged
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -24,3 +24,4 @@ def test_damaged_files(tmp_path, number):
         number,
     )
     assert found["named"] > number / 8
+    assert list_damaged(source(argparse.Namespace()), raw, number // 4)["named"]

@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from data_prep.datasets.pastis_hd.read import SERIES, source, spot_path, target_path
-from tests.data_prep.fuzz import NUMBERS, read_damaged
+from tests.data_prep.fuzz import NUMBERS, list_damaged, read_damaged
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -21,3 +21,8 @@ def test_damaged_files(raw, number):
         number,
     )
     assert found["named"] > number / 8
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_damaged_tables(raw, number):
+    assert list_damaged(source(argparse.Namespace(filter_percent=None, fold=None)), raw, number // 4)["named"]

@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from data_prep.datasets.pureforest.read import source
-from tests.data_prep.fuzz import NUMBERS, read_damaged
+from tests.data_prep.fuzz import NUMBERS, list_damaged, read_damaged
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -20,3 +20,8 @@ def test_damaged_files(raw, number):
         number,
     )
     assert found["named"] > number / 4
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_damaged_tables(raw, number):
+    assert list_damaged(source(argparse.Namespace()), raw, number // 4)["named"]

@@ -6,7 +6,7 @@ import pytest
 
 from data_prep.datasets.s2_naip_urban import files
 from tests.data_prep.datasets.s2_naip_urban.tiles import source
-from tests.data_prep.fuzz import NUMBERS, read_damaged
+from tests.data_prep.fuzz import NUMBERS, list_damaged, read_damaged
 
 
 @pytest.mark.parametrize("layout", ["published", "archives", "stacked"])
@@ -21,3 +21,8 @@ def test_damaged_files(raw, tmp_path, layout, number):
 
     found = read_damaged(source(), raw_dir, files_of, number if layout == "published" else number // 4)
     assert sum(found.values()) >= number // 4
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_damaged_tables(damaged, number):
+    assert list_damaged(source(), damaged, number // 4)["named"]

@@ -6,7 +6,7 @@ import pytest
 
 from data_prep.datasets.treesatai_ts.read import source
 from data_prep.readers import isolated
-from tests.data_prep.fuzz import NUMBERS, read_damaged
+from tests.data_prep.fuzz import NUMBERS, list_damaged, read_damaged
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -19,3 +19,8 @@ def test_damaged_files(raw, number, monkeypatch):
         number,
     )
     assert found["named"] > number / 4
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_damaged_tables(raw, number):
+    assert list_damaged(source(argparse.Namespace(filter_percent=None)), raw, number // 4)["named"]
