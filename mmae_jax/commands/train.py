@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+import jax
+from absl import logging
+
 from mmae_jax.commands.config_file import load_fields
 from mmae_jax.commands.errors import CONTINUES, EXPECTED
 from mmae_jax.commands.messages import show_messages
@@ -12,6 +15,7 @@ from mmae_jax.config import experiment_from_config
 from mmae_jax.launch.cluster import find_cluster, start
 from mmae_jax.launch.signals import Preempted, Signals
 from mmae_jax.train import loop
+from mmae_jax.train.ending import ending
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
         cluster = find_cluster(options.coordinator, options.num_processes, options.process_id)
         peers = start(cluster, options.start_seconds, options.lost_after_seconds)
         try:
-            loop.run(experiment_from_config(fields), options.workdir)
+            experiment = experiment_from_config(fields)
+            loop.run(experiment, options.workdir)
             peers.finish()
         except Preempted:
             peers.finish()
@@ -62,3 +67,6 @@ def run(options: argparse.Namespace) -> None:
         except Exception as error:
             peers.fail(error, expected=isinstance(error, EXPECTED))
             raise
+    if jax.process_index() == 0:
+        for line in ending(experiment, options.workdir):
+            logging.info("%s", line)

@@ -10,7 +10,6 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mmae_jax import contract, spec
-from mmae_jax.data import crops
 from mmae_jax.data.listed import INFO_FILE, check_listed
 from mmae_jax.data.records import DataError, Records, ShardFile
 from mmae_jax.data.tiles import Tiles
@@ -103,15 +102,10 @@ def open_shards(experiment: spec.Experiment) -> Shards:
     Raises:
       ContractError: they carry no sensor contract, or another one than the experiment's.
       DataError: the folder, its metadata or one of its files is not there.
-      SpecError: crops of `data.crop_meters` at `data.repeats` places do not fit into a tile.
     """
-    grid, cells = experiment.dataset.size_gcd, experiment.crop_cells
-    if not crops.fixed_crops_fit(experiment.data.repeats, grid, cells):
-        raise spec.SpecError(
-            f"data.repeats: expected fixed crops of {cells} cells that end within the {grid} cells of a tile, "
-            f"found {experiment.data.repeats} per side"
-        )
     directory = epath.Path(experiment.data.dir)
+    if not experiment.data.dir:
+        raise DataError("data.dir: expected a folder of shards, found none; say --config.data.dir=DIR")
     if not directory.is_dir():
         raise DataError(f"data.dir: {directory} is not a folder; write shards with `python -m data_prep`")
     stored = contract.in_use(contract.read_contract(directory), experiment)

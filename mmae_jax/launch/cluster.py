@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import ipaddress
 import logging as python_logging
 import os
 import socket
@@ -67,7 +68,7 @@ def start(cluster: Cluster | None, start_seconds: float, lost_after_seconds: flo
     watchdog.start()
     try:
         jax.distributed.initialize(
-            cluster.coordinator,
+            reached_at(cluster.coordinator),
             cluster.num_processes,
             cluster.process_id,
             # An empty list is no restriction; None would let JAX take one device in every SLURM or MPI task.
@@ -76,6 +77,7 @@ def start(cluster: Cluster | None, start_seconds: float, lost_after_seconds: flo
             # JAX ends a process in both cases without naming what is missing: here, that comes first.
             initialization_timeout=int(start_seconds) + 60,
             heartbeat_timeout_seconds=int(lost_after_seconds) + 30,
+            coordinator_bind_address=listening_address(cluster),
         )
     except (ValueError, RuntimeError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
@@ -86,8 +88,45 @@ def start(cluster: Cluster | None, start_seconds: float, lost_after_seconds: flo
     if state.process_id:
         logging.set_verbosity(logging.WARNING)
         logging.get_absl_handler().setFormatter(_Numbered(state.process_id))
-    address = str(state.coordinator_address)
+    address = str(cluster.coordinator or state.coordinator_address)
     return Peers(state.client, state.process_id, state.num_processes, address, lost_after_seconds)
+
+
+def listening_address(cluster: Cluster) -> str | None:
+    """Returns `host:port` that process 0 listens on: the coordinator's own address; None for all of its interfaces.
+
+    JAX listens on all of them, where any stranger's connection ends the run. That stays so where the coordinator is
+    found by JAX, or is a name by which others see this machine, and it does not see itself.
+    """
+    if cluster.process_id != 0 or cluster.coordinator is None:
+        return None
+    host, _, port = str(reached_at(cluster.coordinator)).rpartition(":")
+    try:
+        family, _, _, _, (address, *_) = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    except OSError:
+        return None
+    if not _is_own(family, str(address)):
+        return None
+    if ipaddress.ip_address(address).is_loopback and host.strip("[]") != address:
+        return None  # Debian gives a machine's own name an address that other machines do not reach
+    return f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
+
+
+def reached_at(coordinator: str | None) -> str | None:
+    """Returns `host:port` under which processes reach the coordinator; `localhost` is one address, not several."""
+    host, _, port = (coordinator or "").rpartition(":")
+    if host != "localhost":
+        return coordinator
+    return f"[::1]:{port}" if _is_own(socket.AF_INET6, "::1") else f"127.0.0.1:{port}"
+
+
+def _is_own(family: int, address: str) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 class _Numbered(logging.PythonFormatter):
@@ -103,12 +142,12 @@ class _Numbered(logging.PythonFormatter):
 
 def _give_up(cluster: Cluster, seconds: float) -> None:
     """Ends this process, which JAX would do by an abort that names neither address nor reason."""
-    address = distributed.global_state.coordinator_address or cluster.coordinator
+    address = cluster.coordinator or distributed.global_state.coordinator_address
     problem = f"not all processes of the run have come to {address} within {seconds:g} s"
     if address is None:
         problem = f"no coordinator found within {seconds:g} s"
     else:
-        host, _, port = address.rpartition(":")
+        host, _, port = str(reached_at(address)).rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
         except OSError as error:

@@ -21,6 +21,7 @@ from mmae_jax.models.attention import NAMES, kernels_of
 from mmae_jax.spec import PHASES, Experiment
 from mmae_jax.train.drawing import new_params
 from mmae_jax.train.exclusive import exclusive
+from mmae_jax.train.longer import reopen, trained_longer
 from mmae_jax.train.phase import PhaseRun
 from mmae_jax.weights.folder import check_same_experiment
 from mmae_jax.weights.result import read_result
@@ -29,6 +30,8 @@ from mmae_jax.weights.source import load_initial, open_weights
 
 def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     """Runs the phases of `experiment` that `workdir` does not hold finished; continues an interrupted one.
+
+    A finished phase of fewer epochs than `experiment` has goes on, too, unless another one began from it.
 
     Compiled programs are kept, see `kept_programs`.
 
@@ -46,6 +49,8 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
         parallel.check_work(experiment, phase, mesh)
         shards.check_phase(phase)
     finished = finished_phases(workdir)
+    going_on = trained_longer(experiment, workdir, finished, shards)
+    finished = {phase: step for phase, step in finished.items() if phase not in going_on}
     ahead = [phase for phase in experiment.phases if phase not in finished]
     for phase in ahead:
         rows = sum(map(len, parallel.process_rows(experiment.phase(phase).batch_size, mesh)))
@@ -53,7 +58,7 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
     for phase in ahead[:1]:
         check_first_values(experiment, phase, shards)
     for phase in PHASES:
-        if phase in finished:
+        if phase in finished or phase in going_on:
             trains = phase in experiment.phases
             check_same_experiment(workdir / phase / "checkpoints", experiment, phase, trains=trains)
     with (
@@ -61,6 +66,7 @@ def run(experiment: Experiment, workdir: epath.PathLike) -> None:
         exclusive(workdir),
         kept_programs(experiment, workdir),
     ):  # which make files: not before all is checked
+        reopen(workdir, going_on)
         finished = finished_phases(workdir)  # another run may have ended since
         for phase in experiment.phases:
             if phase in finished:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import jax
+from absl import logging
 from etils import epath
 from flax import nnx
 
@@ -80,6 +81,8 @@ class PhaseRun:
           DivergedError: a number of a step is not finite.
           Preempted: the run was told to end; what it did is saved.
         """
+        if step < self.program.total_steps and jax.process_index() == 0:
+            logging.info("%s: compiling the training step, once, about a minute; less where it is kept", self.phase)
         rows = parallel.process_rows(self.settings.batch_size, self.mesh)
         every, meter = self.experiment.logging.checkpoint_every_steps, session.meter
         pending: Pending | None = None
@@ -188,7 +191,8 @@ class PhaseRun:
         folder = self.workdir / "figures" / self.phase
         if "test" in evaluations:
             session.log.scalars(step, self._epoch(step), "test", evaluations["test"].scalars())
-            figures.write_scores(self.experiment, self.phase, evaluations["test"], folder)
+        for evaluation in list(evaluations.values())[-1:]:  # of the test split, where there is one
+            figures.write_scores(self.experiment, self.phase, evaluation, folder)
         report.save_png(report.training_curves(self.phase, read_entries(self.workdir)), folder / "curves.png")
         session.log.scalars(step, self._epoch(step), "train", {}, session.goodput.scalars())
         averaged = self.phase == "finetune" and self.experiment.ema

@@ -76,7 +76,8 @@ class Session:
     def begin(self, step: int) -> None:
         """Opens log and account of a session that begins after `step`."""
         phase, writes = self.program.phase, jax.process_index() == 0
-        options = {"start_step": step, "total_steps": self.program.total_steps}
+        epochs = self.program.experiment.phase(phase).epochs
+        options = {"start_step": step, "total_steps": self.program.total_steps, "epochs": epochs}
         self.log = self._stack.enter_context(RunLog(self.workdir, phase, enabled=writes, **options))
         self.goodput = Goodput(self.workdir, phase, step, enabled=writes)
         if step:

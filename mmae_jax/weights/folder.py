@@ -44,11 +44,14 @@ def check_same_experiment(directory: epath.PathLike, experiment: Experiment, pha
     Raises:
       CheckpointError: the message names the fields and both values.
     """
-    others = tuple(name for name in PHASES if name != phase or not trains)
+    found = open_experiment(directory)
+    free = [*FREE_FIELDS, *(f"{name}." for name in PHASES if name != phase or not trains)]
+    if experiment.phase(phase).epochs > found.phase(phase).epochs:  # training goes on for longer
+        free.append(f"{phase}.epochs")
     lines = [
         line
-        for line in differences(_compared(experiment, experiment), _compared(open_experiment(directory), experiment))
-        if not line.startswith((*FREE_FIELDS, *(f"{name}." for name in others)))
+        for line in differences(_compared(experiment, experiment), _compared(found, experiment))
+        if not line.startswith(tuple(free))
     ]
     lines = refused(lines, experiment.data.allow, directory, prefix="dataset.")
     if lines:

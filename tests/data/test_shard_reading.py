@@ -9,6 +9,7 @@ import pytest
 from immutabledict import immutabledict
 
 from mmae_jax import contract, spec
+from mmae_jax.checks import check_experiment
 from mmae_jax.data import shards
 from mmae_jax.data.records import DataError
 from tests.data import example_dataset as example
@@ -104,7 +105,13 @@ def test_an_unknown_split_is_named_with_those_there_are(folder):
 
 def test_crops_that_leave_the_tile_are_refused(folder):
     with pytest.raises(spec.SpecError, match=r"data.repeats.*found 3"):
-        shards.open_shards(example.experiment(folder, crop_meters=70.0, repeats=3))
+        check_experiment(example.experiment(folder, crop_meters=70.0, repeats=3))
+
+
+def test_no_folder_of_shards_is_said(folder):
+    experiment = example.experiment(folder)
+    with pytest.raises(DataError, match=r"^data\.dir: expected a folder of shards, found none; say --config"):
+        shards.open_shards(dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, dir="")))
 
 
 def test_a_truncated_shard_is_named_with_its_record(damaged):

@@ -8,7 +8,7 @@ import pytest
 from jax.sharding import AxisType
 
 from mmae_jax import parallel
-from mmae_jax.launch.cluster import Cluster, find_cluster
+from mmae_jax.launch.cluster import Cluster, find_cluster, listening_address, reached_at
 from mmae_jax.spec import SpecError
 
 BATCH_SHELL = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NNODES": "2"}
@@ -98,3 +98,28 @@ def mesh_of(order, shape, devices_per_process):
 def test_rows_of_each_process(order, shape, devices_per_process, expected):
     mesh = mesh_of(order, shape, devices_per_process)
     assert [parallel.process_rows(8, mesh, process) for process in range(len(expected))] == expected
+
+
+@pytest.mark.parametrize(
+    ("coordinator", "listens"),
+    [
+        ("localhost:1234", reached_at("localhost:1234")),
+        ("127.0.0.1:1234", "127.0.0.1:1234"),
+        ("192.0.2.1:1234", None),  # of no machine
+        ("no-such-host.invalid:1234", None),
+    ],
+)
+def test_the_coordinator_listens_where_it_says(coordinator, listens):
+    told = Cluster("deactivate", coordinator, 2, 0)
+    assert listening_address(told) == listens
+    assert listening_address(dataclasses.replace(told, process_id=1)) is None
+
+
+def test_a_coordinator_that_is_found_listens_everywhere():
+    assert listening_address(Cluster("slurm")) is None
+
+
+def test_one_machine_meets_at_its_loopback_address():
+    assert reached_at("localhost:1234") in ("[::1]:1234", "127.0.0.1:1234")
+    assert reached_at("node1:1234") == "node1:1234"
+    assert reached_at(None) is None

@@ -128,12 +128,12 @@ def refused(experiment, checkpoints):
 
 
 def test_workdir_of_another_experiment_is_refused_by_field(scripted, synthetic_shards, checkpoints):
-    other = runs.tiny(synthetic_shards, ("s1_asc",), phases=("pretrain",), seed=1, mask__ratio=0.5, pretrain__epochs=3)
+    other = runs.tiny(synthetic_shards, ("s1_asc",), phases=("pretrain",), seed=1, mask__ratio=0.5, pretrain__epochs=1)
     message = refused(other, checkpoints)
     for line in (
         "seed: expected 1, found 42",
         "mask.ratio: expected 0.5, found 0.75",
-        "pretrain.epochs: expected 3, found 2",
+        "pretrain.epochs: expected 1, found 2",
     ):
         assert line in message
 

@@ -48,12 +48,14 @@ def embedding_health(
 
 
 def measure(embeddings: np.ndarray) -> dict[str, float]:
-    """Returns spread and effective rank of embeddings `[samples, E]`.
+    """Returns spread and effective rank of embeddings `[samples, E]`; nothing of one sample, which differs from none.
 
     The spread is the standard deviation over samples as a share of the size of the embeddings (root mean squares over
     E): 0 where all samples look the same, 1 where they have nothing in common. The effective rank is
     exp(entropy of the normalised singular values), RankMe (arXiv 2210.02885): between 1 and min(samples, E).
     """
+    if len(embeddings) < 2:
+        return {}
     embeddings = embeddings.astype(np.float64)
     size = np.sqrt(np.mean(embeddings**2))
     if not np.isfinite(size) or size == 0:
@@ -67,7 +69,7 @@ def measure(embeddings: np.ndarray) -> dict[str, float]:
 def warn_of_collapse(health: Mapping[str, float], where: str) -> None:
     """Warns where embeddings hardly differ between samples, or in one direction only."""
     least = {SPREAD: MIN_SPREAD, RANK: MIN_RANK}
-    low = [name for name in least if health[name] < least[name]]
+    low = [name for name in least if health.get(name, np.inf) < least[name]]
     if low:
         text = ", ".join(f"{name}={health[name]:.4g} (expected at least {least[name]:g})" for name in low)
         logging.warning("%s: representations collapse: %s; a lower base_lr often helps", where, text)

@@ -23,6 +23,7 @@ from etils import epath
 from tqdm import tqdm
 
 from mmae_jax.train.monitor.lines import append_line, drop_torn_line, keep_lines, read_lines
+from mmae_jax.train.monitor.terminal import Remaining, packed, step_line
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
@@ -48,6 +49,7 @@ class RunLog:
         *,
         start_step: int = 0,
         total_steps: int | None = None,
+        epochs: int | None = None,
         enabled: bool = True,
     ) -> None:
         """Opens the log.
@@ -57,12 +59,15 @@ class RunLog:
           phase: name, one of `spec.PHASES`.
           start_step: steps done before.
           total_steps: steps of the whole phase, for the remaining time.
+          epochs: epochs of the whole phase.
           enabled: whether to write at all; true on one host only.
 
         Raises:
           SpecError: a line of `metrics.jsonl` other than the last cannot be read.
         """
         self._phase = phase
+        self._of_steps, self._of_epochs = ("" if total is None else f"/{total}" for total in (total_steps, epochs))
+        self._remaining = Remaining(total_steps)
         self._enabled = enabled
         self._bar = tqdm(
             desc=phase,
@@ -107,10 +112,14 @@ class RunLog:
             append_line(self._metrics, entry | _finite(values))
         if speed:
             append_line(self._speed, entry | {"time": time.time()} | _finite(speed))
-        prefix = "" if split == "train" else f"{split}/"
-        numbers = " ".join(f"{prefix}{name}={value:.4g}" for name, value in shown.items())
+        head = f"{self._phase} step={step}{self._of_steps} epoch={epoch}{self._of_epochs}"
+        if split == "train":
+            lines = [step_line(f"{head}{self._remaining}", shown)]
+        else:
+            lines = packed(head, {f"{split}/{name}": value for name, value in shown.items()})
         with tqdm.external_write_mode(file=sys.stderr):
-            logging.info("%s step=%d %s", self._phase, step, numbers)
+            for line in lines:
+                logging.info("%s", line)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
         """Shows an image in TensorBoard.
@@ -126,6 +135,7 @@ class RunLog:
     def progress(self, step: int) -> None:
         """Moves the progress bar to `step` steps done."""
         self._bar.update(step - self._bar.n)
+        self._remaining.progress(step)
 
     def close(self) -> None:
         """Writes out what is pending."""

@@ -20,6 +20,10 @@ def normal(samples, width, seed=0):
     return np.random.default_rng(seed).normal(size=(samples, width)).astype(np.float32)
 
 
+def test_one_sample_tells_nothing_of_others():
+    assert measure(normal(1, 16)) == {}
+
+
 def test_rank_of_equal_singular_values_is_their_number():
     health = measure(np.repeat(np.eye(5, 8), 3, axis=0))
     assert health[RANK] == pytest.approx(5)
@@ -56,7 +60,12 @@ def test_no_information_is_no_error(value, rank):
 
 @pytest.mark.parametrize(
     ("health", "warned"),
-    [({SPREAD: 0.3, RANK: 12.0}, False), ({SPREAD: 0.001, RANK: 12.0}, True), ({SPREAD: 0.3, RANK: 1.1}, True)],
+    [
+        ({}, False),
+        ({SPREAD: 0.3, RANK: 12.0}, False),
+        ({SPREAD: 0.001, RANK: 12.0}, True),
+        ({SPREAD: 0.3, RANK: 1.1}, True),
+    ],
 )
 def test_collapse_is_warned_of(monkeypatch, health, warned):
     lines = []

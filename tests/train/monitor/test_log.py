@@ -4,6 +4,7 @@ import math
 import struct
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from absl import logging
 from tensorboardX.proto.event_pb2 import Event
 
 from mmae_jax.spec import SpecError
+from mmae_jax.train.monitor import terminal
 from mmae_jax.train.monitor.log import RunLog, read_entries
 from tests.places import ROOT
 
@@ -131,9 +133,27 @@ def test_log_lines_can_be_grepped(tmp_path, monkeypatch):
         log.scalars(120, 3, "train", {"loss": 0.43214, "lr": 1.2e-5}, {"samples/s": 321.0})
         log.scalars(120, 3, "val", {"tree/weighted_f1": 0.5})
     assert lines == [
-        "pretrain step=120 loss=0.4321 lr=1.2e-05 samples/s=321",
-        "pretrain step=120 val/tree/weighted_f1=0.5",
+        "pretrain step=120 epoch=3 loss=0.4321 samples/s=321 lr=1.2e-05",
+        "pretrain step=120 epoch=3 val/tree/weighted_f1=0.5",
     ]
+
+
+def test_log_lines_tell_where_the_phase_stands_and_fit_on_a_terminal(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(logging, "info", lambda message, *values: lines.append(message % values))
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(terminal, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    numbers = {f"loss/modality_{index}": 0.1 * index for index in range(12)} | {"loss": 0.5}
+    with RunLog(tmp_path, "pretrain", total_steps=300, epochs=30) as log:
+        for step in (1, 2):
+            log.progress(step)
+        log.scalars(2, 1, "train", numbers)
+        log.scalars(2, 1, "val", numbers)
+    assert lines[0].startswith("pretrain step=2/300 epoch=1/30 eta=0:49:40 loss=0.5 loss/modality_0=0 ")
+    assert lines[0].endswith(" …")
+    assert max(map(len, lines)) <= terminal.WIDTH
+    assert all(line.startswith("pretrain step=2/300 epoch=1/30 val/loss") for line in lines[1:])
+    assert sum(line.count("=") - 2 for line in lines[1:]) == len(numbers)
 
 
 def test_tensorboard_has_scalars_and_images_and_is_told_to_forget(tmp_path):
