@@ -21,7 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data_prep.errors import TileError
+from data_prep.errors import TileError, naming_errors
+from data_prep.shards.storage import is_local, local_copy
 
 T = TypeVar("T")
 
@@ -81,13 +82,19 @@ def call(function: Callable[[Path], T], path: Path, seconds: float | None = None
 
     Args:
       function: module-level; its module should import little. What it returns or raises is pickled.
-      path: the file that it reads.
+      path: the file that it reads; one in an object store is copied first, by the calling process.
       seconds: after which the process is ended; `SECONDS` by default.
 
     Raises:
       TileError: it took longer, or the process died; names the file.
       Exception: whatever the function raises.
     """
+    if not is_local(path):
+        with naming_errors(path), local_copy(path) as copy:
+            try:
+                return call(function, copy, seconds)
+            except TileError as error:
+                raise TileError(str(error).replace(str(copy), str(path))) from error
     global _helper
     limit = SECONDS if seconds is None else seconds
     with _lock:

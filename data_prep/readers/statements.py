@@ -152,6 +152,8 @@ def check_mask(path: Path, file: rasterio.DatasetReader, pixels: np.ndarray, nod
     if inner:
         masked = file.read_masks(1) == 0
     elif beside.exists():
+        if beside.is_symlink():
+            refuse("links", f"{path}: mask: expected a file beside it, found a link")
         with open_raster(beside, ".tif") as mask:
             masked = mask.read(1) == 0
     else:

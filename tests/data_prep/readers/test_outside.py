@@ -1,12 +1,13 @@
-"""Raw files that point elsewhere: nothing outside the raw folder is opened, nobody is called, and the file is named."""
+"""Raw files that point elsewhere: nothing outside the raw folder is read, nobody is called, and the file is named."""
 
 import argparse
 import contextlib
-import ctypes
 import dataclasses
+import fcntl
 import http.server
 import os
-import struct
+import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -31,9 +32,8 @@ from data_prep.readers.accepted import accepting
 from data_prep.readers.splits import SplitFiles
 from mmae_jax.spec import Modality, Target
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="opened files are watched by inotify")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells which files are read")
 
-IN_ACCESS, IN_OPEN, IN_ISDIR = 0x1, 0x20, 0x40000000
 SECRET = "tile,split,sort,private.key\na,train,x,0\n"
 TARGETS = {
     "cover": Raster("cover/{tile}.tif", Target("segment", ("x", "y"), "cover", missing_value=255, size=8)),
@@ -55,23 +55,16 @@ class Outside:
     folder: Path
     url: str
     requests: list[str]
-    watch: int
+    reads: list[int]
 
     @property
     def secret(self) -> Path:
         return self.folder / "private.key"
 
-    def opened(self) -> int:
-        """Number of files in the folder that any process has opened since it was last asked."""
-        try:
-            events = os.read(self.watch, 65536)
-        except BlockingIOError:
-            return 0
-        found, position = 0, 0
-        while position < len(events):
-            _, mask, _, length = struct.unpack_from("iIII", events, position)
-            found += not mask & IN_ISDIR
-            position += 16 + length
+    def read(self) -> int:
+        """Number of times that any process has read from a file in the folder since it was last asked."""
+        found = len(self.reads)
+        self.reads.clear()
         return found
 
 
@@ -94,14 +87,16 @@ def outside(tmp_path):
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    libc = ctypes.CDLL(None, use_errno=True)
-    watch = libc.inotify_init1(os.O_NONBLOCK)
-    yield_value = Outside(folder, f"http://127.0.0.1:{server.server_port}", requests, watch)
-    yield_value.secret.write_text(SECRET)
+    reads: list[int] = []
+    found = Outside(folder, f"http://127.0.0.1:{server.server_port}", requests, reads)
+    found.secret.write_text(SECRET)
     write_raster(folder / "other.tif")
-    assert libc.inotify_add_watch(watch, os.fsencode(folder), IN_OPEN | IN_ACCESS) >= 0
-    yield yield_value
-    os.close(watch)
+    before = signal.signal(signal.SIGIO, lambda number, _: reads.append(number))
+    watched = os.open(folder, os.O_RDONLY)
+    fcntl.fcntl(watched, fcntl.F_NOTIFY, fcntl.DN_ACCESS | fcntl.DN_MULTISHOT)
+    yield found
+    os.close(watched)
+    signal.signal(signal.SIGIO, before)
     server.shutdown()
     server.server_close()
 
@@ -206,7 +201,7 @@ def link_folder(raw, out):
     (raw / "cover/a.tif").unlink()
     (raw / "cover").rmdir()
     (out.folder / "a.tif").write_bytes((raw / IMAGE).read_bytes())
-    out.opened()
+    out.read()
     (raw / "cover").symlink_to(out.folder)
 
 
@@ -256,7 +251,8 @@ def test_a_link_out_of_the_raw_folder(raw, outside, name, target, read):
 
 def test_a_linked_folder_and_links_that_are_accepted(raw, outside):
     link_folder(raw, outside)
-    refused(outside, "cover/a.tif", lambda: read_folder(raw))
+    with pytest.raises(DataPrepError, match=r"cover/a\.tif: expected a file below"):
+        read_folder(raw)
     with accepting({"links"}):
         assert read_folder(raw)[0]["cover"].max() == 1
 
@@ -315,7 +311,7 @@ def test_an_array_that_is_elsewhere(raw, outside, key, replace):
     with h5py.File(raw / "sentinel-ts/a.h5", "r+") as file:
         del file[key]
         replace(file, key, outside)
-    outside.opened()
+    outside.read()
     refused(outside, key, lambda: series(raw))
 
 
@@ -332,6 +328,13 @@ NAMES = {
 def test_a_name_in_a_table(raw, outside, name):
     refused(outside, "", lambda: read_sentinel(raw, aerial=name))
     refused(outside, "", lambda: read_sentinel(raw, sentinel=name))
+
+
+def test_what_is_read_outside_is_noticed(outside):
+    assert outside.secret.read_text() == SECRET
+    assert outside.read() > 0
+    subprocess.run(["cat", outside.secret], stdout=subprocess.DEVNULL, check=True)
+    assert outside.read() > 0
 
 
 def test_a_pipe_is_no_file(raw):
@@ -367,5 +370,5 @@ def refused(outside, file, read):
 
 
 def untouched(outside):
-    assert outside.opened() == 0
+    assert outside.read() == 0
     assert outside.requests == []
