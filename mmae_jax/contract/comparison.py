@@ -16,6 +16,8 @@ from mmae_jax.contract.file import ContractError
 from mmae_jax.spec import Architecture, Dataset, Experiment, Input, Modality, Model, SpecError, Target
 from mmae_jax.spec.error import shown
 
+SHARDS = "shards"
+"""Name by which `data.allow` accepts that a run goes on with other shards than it began with."""
 VALUES = "values"
 """First part of the names by which `data.allow` accepts findings about values: `values.<input>.<band>`."""
 
@@ -125,7 +127,7 @@ def check_allow(allow: Iterable[str]) -> None:
             known = len(rest) == 1 and rest[0] in _names(Model)
             known |= len(rest) == 2 and rest[0] == "architecture" and rest[1] in _names(Architecture)
         else:
-            known = first in _names(Dataset) and not rest
+            known = first in {*_names(Dataset), SHARDS} and not rest
         if not known or not all([first, *rest]):
             raise SpecError(
                 "data.allow: expected fields that are compared, e.g. 'modalities.s2.scale' or 'inputs.s2.norm_fac', or "

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import google_crc32c
 from etils import epath
 
 from mmae_jax.contract import warn_once
 from mmae_jax.data.records import DataError, ShardFile
-from mmae_jax.formats import read_json
+from mmae_jax.formats import read_json, seal_of
 
 MANIFEST_FILE = "manifest.json"
 INFO_FILE = "dataset_info.json"
@@ -25,15 +27,54 @@ def check_listed(directory: epath.Path, files: Mapping[str, Sequence[ShardFile]]
     Raises:
       DataError: the message names the file and the field.
     """
+    shards = _listed(directory)
+    if shards is None:
+        warn_once(f"{directory / MANIFEST_FILE}: not found; whether all records are there is not checked")
+        return
+    for problem in _problems(directory, files, shards):
+        raise DataError(problem)
+
+
+def identity(directory: epath.Path) -> str | None:
+    """Returns what tells these shards from others, wherever they lie: a checksum of theirs; None without a manifest."""
+    shards = _listed(directory)
+    return None if shards is None else seal_of(shards)
+
+
+def states(files: Mapping[str, Sequence[ShardFile]]) -> dict[str, tuple[int, int]]:
+    """Returns size and time of change of each file on a disk, which tell whether it was rewritten since."""
+    paths = [file.filename for listed in files.values() for file in listed if "://" not in file.filename]
+    return {path: (found.st_size, found.st_mtime_ns) for path in paths if (found := os.stat(path))}
+
+
+def check_unchanged(
+    directory: epath.Path, files: Mapping[str, Sequence[ShardFile]], before: Mapping[str, tuple[int, int]]
+) -> None:
+    """Raises a `DataError` where a file is another than when `before` was taken, though its manifest may list it."""
+    shards = _listed(directory) or {}
+    for path, state in states(files).items():
+        expected = shards.get(epath.Path(path).name, {}).get("crc32c")
+        if state != before.get(path) and expected != _checksum(path):
+            raise DataError(f"{path}: was rewritten while this run read it; restore it, and run the same command again")
+
+
+def _checksum(path: str) -> str:
+    value = 0
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            value = google_crc32c.extend(value, chunk)
+    return f"{value:08x}"
+
+
+def _listed(directory: epath.Path) -> dict[str, dict[str, Any]] | None:
+    """Returns what the manifest says of each shard, None where there is no manifest."""
     path = directory / MANIFEST_FILE
     if not path.exists():
-        warn_once(f"{path}: not found; whether all records are there is not checked")
-        return
+        return None
     shards = read_json(path, DataError).get("shards")
     if not isinstance(shards, dict) or not all(isinstance(shard, dict) for shard in shards.values()):
         raise DataError(f"{path}: shards: expected names of files with what is in them, found {type(shards).__name__}")
-    for problem in _problems(directory, files, shards):
-        raise DataError(problem)
+    return shards
 
 
 def _problems(

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mmae_jax import contract, spec
-from mmae_jax.data.listed import INFO_FILE, check_listed
+from mmae_jax.data import listed
 from mmae_jax.data.records import DataError, Records, ShardFile
 from mmae_jax.data.tiles import Tiles
 from mmae_jax.formats import read_json
@@ -26,11 +26,19 @@ class Shards:
       directory: the folder.
       experiment: what will be read from it.
       files: split → its files.
+      identity: what tells the shards from others; None where no manifest does.
+      states: size and time of change of each file on a disk, when the folder was opened.
     """
 
     directory: str
     experiment: spec.Experiment
     files: dict[str, tuple[ShardFile, ...]]
+    identity: str | None
+    states: dict[str, tuple[int, int]]
+
+    def check_unchanged(self) -> None:
+        """Raises a `DataError` where a file was rewritten since the folder was opened."""
+        listed.check_unchanged(epath.Path(self.directory), self.files, self.states)
 
     def num_tiles(self, splits: Sequence[str]) -> int:
         """Returns the number of tiles in `splits` together."""
@@ -111,7 +119,8 @@ def open_shards(experiment: spec.Experiment) -> Shards:
     stored = contract.in_use(contract.read_contract(directory), experiment)
     expected = contract.in_use(experiment.dataset, experiment)
     contract.check_contract(expected, stored, directory, experiment.data.allow)
-    return Shards(str(directory), experiment, shard_files(directory))
+    files = shard_files(directory)
+    return Shards(str(directory), experiment, files, listed.identity(directory), listed.states(files))
 
 
 def shard_files(directory: epath.PathLike) -> dict[str, tuple[ShardFile, ...]]:
@@ -121,7 +130,7 @@ def shard_files(directory: epath.PathLike) -> dict[str, tuple[ShardFile, ...]]:
       DataError: the metadata cannot be read, a file is not there, or the manifest says otherwise.
     """
     directory = epath.Path(directory)
-    for name in (INFO_FILE, FEATURES_FILE):
+    for name in (listed.INFO_FILE, FEATURES_FILE):
         if not (directory / name).exists():
             raise DataError(f"{directory / name}: not found; the folder is incomplete, copy or prepare it again")
         read_json(directory / name, DataError)
@@ -129,13 +138,13 @@ def shard_files(directory: epath.PathLike) -> dict[str, tuple[ShardFile, ...]]:
         splits = tfds.builder_from_directory(directory).info.splits
     except Exception as error:
         text = " ".join(str(error).split())[:200]
-        raise DataError(f"{directory / INFO_FILE}: the dataset's metadata cannot be read ({text})") from error
+        raise DataError(f"{directory / listed.INFO_FILE}: the dataset's metadata cannot be read ({text})") from error
     files = {name: tuple(_shard_file(file) for file in split.file_instructions) for name, split in splits.items()}
     present = {path.name for path in directory.iterdir()}
     for file in (file for split_files in files.values() for file in split_files):
         if epath.Path(file.filename).name not in present:
             raise DataError(f"{file.filename}: not found, though the metadata of {directory} list it")
-    check_listed(directory, files)
+    listed.check_listed(directory, files)
     return files
 
 

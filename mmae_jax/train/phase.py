@@ -52,10 +52,11 @@ class PhaseRun:
           DivergedError: a number of a step is not finite.
           Preempted: the run was told to end; what it did is saved.
         """
-        with Session(self.program, self.workdir, self.mesh) as session:
+        with Session(self.program, self.workdir, self.mesh, self.shards.identity) as session:
             checkpoints = session.checkpoints
             step, progress = checkpoints.latest_step or 0, Progress()
             if step:
+                checkpoints.check_shards(step)
                 progress = checkpoints.progress(step)
                 state = checkpoints.restore(step, abstract_state(self.program, self.mesh))
             else:
@@ -137,6 +138,7 @@ class PhaseRun:
     def _end_epoch(
         self, state: TrainState, progress: Progress, step: int, session: Session, *, evaluates: bool
     ) -> tuple[TrainState, Progress]:
+        self.shards.check_unchanged()
         state = update_ema(self.program, state)
         if not self.evaluates:
             return state, progress

@@ -57,10 +57,13 @@ class Session:
       log, goodput: what is written of it and how its time is spent; there from `begin` on.
     """
 
-    def __init__(self, program: Program, workdir: epath.Path, mesh: jax.sharding.Mesh) -> None:
+    def __init__(
+        self, program: Program, workdir: epath.Path, mesh: jax.sharding.Mesh, shards: str | None = None
+    ) -> None:
         self.program, self.workdir, self.mesh = program, workdir, mesh
         self.signals = Signals()
-        self.checkpoints = Checkpoints(workdir / program.phase / "checkpoints", program.experiment, program.phase)
+        folder = workdir / program.phase / "checkpoints"
+        self.checkpoints = Checkpoints(folder, program.experiment, program.phase, shards)
         self.meter = Meter.of(program, mesh)
         self._stack = contextlib.ExitStack()
         self._saved = time.monotonic()

@@ -12,7 +12,7 @@ from etils import epath
 from flax import nnx
 
 from mmae_jax import config, parallel
-from mmae_jax.contract import differences
+from mmae_jax.contract import SHARDS, differences
 from mmae_jax.formats import VERSION_KEY, sealed
 from mmae_jax.models.params import abstract_model, named, unnamed
 from mmae_jax.spec import Experiment
@@ -32,13 +32,21 @@ T = TypeVar("T")
 class Checkpoints:
     """The checkpoints of one phase, by step; a context manager that ends with everything written."""
 
-    def __init__(self, directory: epath.PathLike, experiment: Experiment, phase: str) -> None:
+    def __init__(
+        self, directory: epath.PathLike, experiment: Experiment, phase: str, shards: str | None = None
+    ) -> None:
         """Opens or begins `directory`; one without a complete checkpoint is begun anew.
+
+        Args:
+          directory: the folder.
+          experiment: what the checkpoints are of.
+          phase: its phase.
+          shards: what tells the shards that are read from others (`Shards.identity`).
 
         Raises:
           CheckpointError: it holds checkpoints of another experiment; the message names the fields.
         """
-        self.directory, self._allow = folder.absolute(directory), experiment.data.allow
+        self.directory, self._allow, self._shards = folder.absolute(directory), experiment.data.allow, shards
         if folder.has_steps(self.directory):
             folder.check_same_experiment(self.directory, experiment, phase, trains=True)
         elif jax.process_index() == 0 and (self.directory / "metadata").exists():
@@ -86,6 +94,15 @@ class Checkpoints:
         with folder.reading(self.directory / str(step)):
             return Progress(**self._metadata(step)["progress"])
 
+    def check_shards(self, step: int) -> None:
+        """Raises a `CheckpointError` if the run read other shards until `step` than it would from there on."""
+        before = self._metadata(step).get("shards")
+        if None not in (before, self._shards) and before != self._shards and SHARDS not in self._allow:
+            raise CheckpointError(
+                f"{self.directory / str(step)}: trained on other shards than data.dir holds now; restore them, choose "
+                f"another workdir, or accept it: --config.data.allow=\"('{SHARDS}',)\""
+            )
+
     def save(self, step: int, state: Any, progress: Progress, *, again: bool = False) -> None:
         """Starts saving `state` (waits for the previous save); it is picked up once it is complete.
 
@@ -105,6 +122,7 @@ class Checkpoints:
             "progress": dataclasses.asdict(progress),
             # A continued run may accept more than the one that began: each checkpoint tells what its own run did.
             "allow": list(self._allow),
+            "shards": self._shards,
             "checksums": checksums(leaves),
         }
         with folder.naming(self.directory, "cannot be written"):

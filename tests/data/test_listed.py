@@ -1,10 +1,12 @@
 """Metadata that say less than was prepared, or are no metadata, are named by file and field before the first step."""
 
 import json
+import os
 import shutil
 
 import pytest
 
+from mmae_jax.data import listed
 from mmae_jax.data.records import DataError
 from mmae_jax.data.shards import shard_files
 
@@ -75,3 +77,20 @@ def test_folder_without_manifest_is_taken_at_its_word_aloud(directory, caplog):
     (directory / "manifest.json").unlink()
     assert set(shard_files(directory)) == {"train", "val", "test"}
     assert "manifest.json: not found; whether all records are there is not checked" in caplog.text
+
+
+def test_shards_that_were_rewritten_since_are_noticed(directory):
+    files = shard_files(directory)
+    before, file = listed.states(files), next(directory.glob("*train*00000-of*"))
+    os.utime(file, (1, 1))
+    listed.check_unchanged(directory, files, before)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DataError, match=r"00000-of-00002: was rewritten while this run read it"):
+        listed.check_unchanged(directory, files, before)
+
+
+def test_shards_are_told_from_others_wherever_they_lie(directory, synthetic_shards):
+    assert listed.identity(directory) == listed.identity(synthetic_shards)
+    change(directory, "manifest.json", lambda m: next(iter(m["shards"].values())).update(crc32c="0" * 8))
+    assert listed.identity(directory) != listed.identity(synthetic_shards)

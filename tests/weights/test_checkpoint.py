@@ -186,7 +186,7 @@ def test_folder_without_checkpoints_cannot_be_opened(tmp_path, folder):
     ],
 )
 def test_parameters_of_another_model_are_listed(synthetic_shards, checkpoints, changes, line):
-    other = runs.tiny(synthetic_shards, ("s1_asc",), finetune__monitor=None, **changes)
+    other = runs.tiny(synthetic_shards, ("s1_asc",), finetune__monitor=None, finetune__patience=None, **changes)
     with pytest.raises(CheckpointError, match="another model") as error:
         load_params(checkpoints, 4, other, runs.one_device(), averaged=False)
     assert line in str(error.value)

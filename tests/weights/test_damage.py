@@ -1,6 +1,7 @@
 """Flipped bits in checkpoints, exports and results: each is noticed, and what is damaged is named."""
 
 import contextlib
+import dataclasses
 import json
 
 import jax
@@ -182,3 +183,18 @@ def test_what_is_no_result_is_named_with_its_field(tmp_path, content, message):
     (tmp_path / PHASE / "result.json").write_bytes(content)
     with pytest.raises(SpecError, match=f"{PHASE}/result.json: .*({message})"):
         read_result(tmp_path, PHASE)
+
+
+def test_checkpoint_of_other_shards_is_refused_unless_that_is_accepted(experiment, tmp_path):
+    state = {"a": jax.device_put(np.zeros(3, np.float32))}
+    with Checkpoints(tmp_path, experiment, PHASE, "these") as opened:
+        opened.save(3, state, Progress())
+        opened.wait()
+        opened.check_shards(3)
+    accepting = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, allow=("shards",)))
+    for of, shards in ((experiment, None), (accepting, "others")):
+        with Checkpoints(tmp_path, of, PHASE, shards) as opened:
+            opened.check_shards(3)
+    message = f"{tmp_path / '3'}: trained on other shards than data.dir holds now"
+    with Checkpoints(tmp_path, experiment, PHASE, "others") as opened, pytest.raises(CheckpointError, match=message):
+        opened.check_shards(3)
