@@ -24,7 +24,7 @@ from mmae_jax.weights.progress import Progress
 policies = ocp.training.preservation_policies
 
 PACKAGES = ("mmae_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain")
-LISTED = 20
+LISTED = 25
 """Parameters that a message lists."""
 T = TypeVar("T")
 
