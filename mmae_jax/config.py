@@ -68,7 +68,9 @@ def from_plain(kind: Any, value: Any, path: str) -> Any:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise SpecError(f"{path}: expected names with settings, found {shown(value)}")
         return origin({key: from_plain(args[1], item, f"{path}.{key}") for key, item in value.items()})
-    if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
+    if not isinstance(value, (int, float) if kind is float else kind) or (
+        isinstance(value, bool) and kind not in (bool, object)
+    ):
         raise SpecError(f"{path}: expected {kind.__name__}, found {shown(value)}")
     if isinstance(value, str) and CONTROL.search(value):
         raise SpecError(f"{path}: expected text without control characters, found {shown(value)}")
