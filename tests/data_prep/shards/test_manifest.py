@@ -197,9 +197,9 @@ def test_an_edited_manifest_is_named(shards, capsys, change, message):
     ("damage", "message"),
     [
         (Path.unlink, "not found; the folder is incomplete"),
-        (lambda path: path.write_text(path.read_text()[:200]), "cannot be read"),
-        (lambda path: path.write_text("[]"), "expected a JSON object, found list"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "cannot be read"),
+        (lambda path: path.write_text(path.read_text()[:200]), "not valid JSON"),
+        (lambda path: path.write_text("[]"), "expected fields with values, found list"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "not valid JSON"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_named(shards, capsys, damage, message):
