@@ -8,10 +8,8 @@ from etils import epath
 
 from mmae_jax.spec import Experiment
 from mmae_jax.spec.error import choices
+from mmae_jax.weights.export import EXPORTED
 from mmae_jax.weights.result import read_result
-
-EXPORTED = "mmae"
-"""The encoder whose weights have PyTorch names."""
 
 
 def ending(experiment: Experiment, workdir: epath.PathLike) -> Iterator[str]:

@@ -15,6 +15,9 @@ from mmae_jax.weights import torch_names
 from mmae_jax.weights.source import open_weights
 from mmae_jax.weights.tensor_file import WeightsError, metadata_of
 
+EXPORTED = "mmae"
+"""The encoder whose weights have PyTorch names."""
+
 
 def export(
     workdir: epath.PathLike, out: epath.PathLike, phase: str | None = None, averaged: bool | None = None
@@ -56,6 +59,9 @@ def state_dict(
     weights = open_weights(workdir, phase, averaged=averaged)
     if weights.experiment is None:
         raise WeightsError(f"{weights.where}: does not say for which experiment its weights are; expected a run")
+    encoder = weights.experiment.model.encoder
+    if encoder != EXPORTED:
+        raise SpecError(f"model.encoder: expected {EXPORTED}, whose weights have PyTorch names, found {encoder!r}")
     return torch_names.to_state_dict(weights.arrays(), weights.experiment), weights.experiment
 
 

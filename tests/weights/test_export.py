@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import numpy as np
 import pytest
@@ -189,3 +190,10 @@ def test_export_is_complete_or_absent(finished_run, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         exporting.export(finished_run, tmp_path / "weights.safetensors")
     assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_weights_of_another_encoder_have_no_torch_names(tiny_experiment, tmp_path, monkeypatch):
+    other = dataclasses.replace(tiny_experiment, model=dataclasses.replace(tiny_experiment.model, encoder="other"))
+    monkeypatch.setattr(exporting, "open_weights", lambda *_, **__: types.SimpleNamespace(experiment=other))
+    with pytest.raises(SpecError, match=r"^model\.encoder: expected mmae, .* found 'other'"):
+        state_dict(tmp_path)
