@@ -1,7 +1,7 @@
 """Reads damaged files in a process that can be ended: a library may wait for ever in one, or end its process.
 
 One helper per process is started when it is first needed and serves all further calls. It imports no more than the
-functions called, and ends with the process that it serves.
+functions called, and ends with the process that it serves: soon after the time limit where that was killed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ T = TypeVar("T")
 SECONDS = 20.0
 """In which a file must be read: a hundred times what the largest takes."""
 START_SECONDS = 300.0
+GRACE_SECONDS = 1.0
+"""After the time limit of a call, when the helper ends by itself."""
 LARGEST_MEMORY = 16 * 2**30
 """Bytes of address space that reading one file may take."""
 
@@ -53,7 +55,7 @@ class _Helper:
 
     def call(self, function: Callable[[Path], Any], path: Path, seconds: float) -> Any:
         """Returns what the function does, or raises what it raises; `TimeoutError` or `EOFError` where it cannot."""
-        self._connection.send((function, path))
+        self._connection.send((function, path, seconds))
         result, error = self._receive(seconds)
         if error is not None:
             raise error
@@ -122,8 +124,11 @@ def serve() -> None:
     connection.send(None)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            function, path = connection.recv()
-            connection.send(_outcome(function, path))
+            function, path, seconds = connection.recv()
+            signal.setitimer(signal.ITIMER_REAL, seconds + GRACE_SECONDS)  # the system's own, whatever a library does
+            outcome = _outcome(function, path)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            connection.send(outcome)
 
 
 def _outcome(function: Callable[[Path], object], path: Path) -> tuple[object, Exception | None]:

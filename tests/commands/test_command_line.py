@@ -121,6 +121,7 @@ def test_modules_are_commands_too(module, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["program", "--nothing"])
     monkeypatch.setattr(command_line, "COMMANDS", {})
     monkeypatch.setattr(command_line.faulthandler, "enable", lambda: None)  # needs a real stderr
+    monkeypatch.setattr(command_line, "put_right", lambda: None)  # streams of pytest's are not this process's own
     with pytest.raises(SystemExit, match="2"):
         runpy.run_module(f"mmae_jax.{module}", run_name="__main__")
     command = "train" if module == "main" else module

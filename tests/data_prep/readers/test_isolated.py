@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -22,6 +24,10 @@ def pid(_path):
 
 def hang(_path):
     time.sleep(1000)
+
+
+def hang_in_c(_path):
+    pow(3, 3**18)  # no signal handler of Python's would run meanwhile
 
 
 def crash(_path):
@@ -55,6 +61,30 @@ def test_what_hangs_or_crashes_is_ended_and_named():
     with pytest.raises(TileError, match=r"^a\.h5: cannot be read \(the library ended with SIGSEGV"):
         isolated.call(crash, FILE)
     assert isolated.call(pid, FILE) != second
+
+
+def test_a_helper_outlives_a_killed_process_by_no_more_than_the_limit():
+    code = (
+        "import os, signal, threading; from data_prep.readers import isolated; from pathlib import Path;"
+        "from tests.data_prep.readers import test_isolated as here;"
+        "print(isolated.call(here.pid, Path('a.h5')), flush=True);"
+        "threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start();"
+        "isolated.call(here.hang_in_c, Path('a.h5'), 0.5)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    deadline = time.monotonic() + 30
+    while _runs(int(killed.stdout)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _runs(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_mistake_of_the_program_keeps_type_and_traceback():
