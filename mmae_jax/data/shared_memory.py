@@ -60,16 +60,25 @@ def naming_lost_readers() -> Iterator[None]:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None
         if died is None and not full:
             raise
-        how = "found no room for a batch" if died is None else f"died ({_cause(int(died[1]))})"
-        raise DataError(
-            f"data.workers: a reader process {how}; shared memory is where batches are handed over, {FOLDER} has "
-            f"{_text(_free())} free: {WAY_OUT}"
-        ) from error
+        raise DataError(f"data.workers: {_how(None if died is None else int(died[1]))}") from error
 
 
-def _cause(exit_code: int) -> str:
-    name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"exit code {exit_code}"
-    return f"{name}: memory was used up" if name == "SIGKILL" else name
+def _how(exit_code: int | None) -> str:
+    """Tells how a reader ended, by its exit code, None where it found no room, and the way out."""
+    name = None if exit_code is None else _name(exit_code)
+    if name in (None, "SIGBUS"):
+        ended = "found no room for a batch" if name is None else f"died ({name})"
+        room = f"shared memory is where batches are handed over, {FOLDER} has {_text(_free())} free: {WAY_OUT}"
+        return f"a reader process {ended}; {room}"
+    if name == "SIGKILL":
+        return (
+            f"a reader process died ({name}), most likely as memory was used up: set fewer, or a smaller data.prefetch"
+        )
+    return f"a reader process died ({name})"
+
+
+def _name(exit_code: int) -> str:
+    return signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"exit code {exit_code}"
 
 
 def _batch_bytes(experiment: Experiment, rows: int) -> int:

@@ -47,10 +47,9 @@ def test_threads_need_none(monkeypatch):
     [
         (
             RuntimeError("Worker process was terminated unexpectedly with exit code -7"),
-            "a reader process died (SIGBUS)",
+            "a reader process died (SIGBUS); shared memory is where",
         ),
-        (RuntimeError("Worker process was terminated unexpectedly with exit code -9"), "SIGKILL: memory was used up"),
-        (OSError(errno.ENOSPC, "No space left on device"), "a reader process found no room for a batch"),
+        (OSError(errno.ENOSPC, "No space left on device"), "a reader process found no room for a batch; sha"),
     ],
 )
 def test_reader_that_died_is_named(error, message):
@@ -62,6 +61,23 @@ def test_reader_that_died_is_named(error, message):
         next(Batches(dying()))
     assert message in str(found.value)
     assert "/dev/shm has " in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (-9, r"died \(SIGKILL\), most likely as memory was used up"),
+        (-15, r"died \(SIGTERM\)$"),
+        (3, r"died \(exit code 3\)$"),
+    ],
+)
+def test_reader_that_died_of_something_else_is_not_said_to_lack_shared_memory(code, message):
+    def dying():
+        yield from ()
+        raise RuntimeError(f"Worker process was terminated unexpectedly with exit code {code}")
+
+    with pytest.raises(DataError, match=rf"^data\.workers: a reader process {message}"):
+        next(Batches(dying()))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("another"), OSError(errno.ENOSPC, "full", "file")])
