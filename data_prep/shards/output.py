@@ -142,7 +142,7 @@ def refuse_existing(out_dir: Path) -> None:
 
 def _compare(folder: Path, path: Path, settings: Mapping[str, Any]) -> None:
     try:
-        earlier = dict(json.loads(path.read_text()))
+        earlier = dict(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
         raise DataPrepError(f"{path}: cannot be read ({error}); delete the folder to begin anew") from error
     for name, value in settings.items():

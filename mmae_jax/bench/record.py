@@ -84,7 +84,7 @@ def write(path: Path, content: Record) -> None:
     """Writes a record, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     beside.replace(path)
 
 
@@ -95,7 +95,7 @@ def read(path: Path) -> Record:
       SpecError: the file holds none, or one of another format.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SpecError(f"{path}: expected JSON ({error})") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -71,9 +71,7 @@ def _how(exit_code: int | None) -> str:
         room = f"shared memory is where batches are handed over, {FOLDER} has {_text(_free())} free: {WAY_OUT}"
         return f"a reader process {ended}; {room}"
     if name == "SIGKILL":
-        return (
-            f"a reader process died ({name}), most likely as memory was used up: set fewer, or a smaller data.prefetch"
-        )
+        return f"a reader process died ({name}), most likely as memory was used up: set fewer"
     return f"a reader process died ({name})"
 
 

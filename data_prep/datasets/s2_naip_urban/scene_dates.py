@@ -49,7 +49,7 @@ def read_scenes(path: Path, read: Read) -> np.ndarray:
     """
     check_file(path)
     with naming_errors(path):
-        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     try:
         return read(lines)
     except ValueError as error:

@@ -35,7 +35,7 @@ def run(cases: Sequence[Case], directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     stored = directory / "sweep.jsonl"
     versions = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
-    rows = [json.loads(line) for line in stored.read_text().splitlines()] if stored.exists() else []
+    rows = [json.loads(line) for line in stored.read_text(encoding="utf-8").splitlines()] if stored.exists() else []
     for case in cases:
         key = json.loads(json.dumps({"case": dataclasses.asdict(case), "versions": versions}))
         if any(key.items() <= row.items() for row in rows):
@@ -43,9 +43,9 @@ def run(cases: Sequence[Case], directory: Path) -> None:
         row = key | {"date": datetime.date.today().isoformat()} | _outcome(case)
         rows.append(row)
         print(" | ".join(_cells(row)), flush=True)
-        with stored.open("a") as file:
+        with stored.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-    (directory / "sweep.md").write_text(table(rows))
+    (directory / "sweep.md").write_text(table(rows), encoding="utf-8")
     save_png(figure(rows), directory / "sweep.png")
 
 

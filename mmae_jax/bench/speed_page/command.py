@@ -26,4 +26,4 @@ def _run(options: argparse.Namespace) -> None:
     if options.page is None:
         print(text)
     else:
-        options.page.write_text(text)
+        options.page.write_text(text, encoding="utf-8")

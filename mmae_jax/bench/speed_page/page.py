@@ -47,7 +47,7 @@ def page(folder: Path) -> str:
             INTRODUCTION,
             *sections(entries),
             *_section("Compiled ahead of time", tables.compiled(folder)),
-            *_section("What was tried and dropped", notes.read_text() if notes.exists() else ""),
+            *_section("What was tried and dropped", notes.read_text(encoding="utf-8") if notes.exists() else ""),
             *_section("Measure again", MEASURE),
             *_section("How each was measured", tables.commands(entries)),
         )

@@ -204,7 +204,7 @@ def feeds(entries: Sequence[Entry]) -> str:
 def compiled(folder: Path) -> str:
     """Steps compiled ahead of time by `bench compile --sweep`, in any folder below."""
     stored = sorted(folder.rglob("sweep.jsonl"))
-    rows = [json.loads(line) for file in stored for line in file.read_text().splitlines()]
+    rows = [json.loads(line) for file in stored for line in file.read_text(encoding="utf-8").splitlines()]
     if not rows:
         return ""
     from mmae_jax.bench.compile import sweep  # only here: it draws, too

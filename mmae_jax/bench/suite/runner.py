@@ -108,7 +108,7 @@ def _measure(files: Files, seconds: float) -> str | None:
     if problem is None:
         files.failed.unlink(missing_ok=True)
     else:
-        files.failed.write_text(f"{problem}\n")
+        files.failed.write_text(f"{problem}\n", encoding="utf-8")
     return problem
 
 
@@ -125,5 +125,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "no message"

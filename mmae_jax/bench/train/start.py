@@ -76,5 +76,5 @@ def seconds_of_process() -> float | None:
     stat = Path("/proc/self/stat")
     if not stat.exists():
         return None
-    began = int(stat.read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    began = int(stat.read_text(encoding="utf-8").rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     return time.clock_gettime(time.CLOCK_BOOTTIME) - began
