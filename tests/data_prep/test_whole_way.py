@@ -102,17 +102,16 @@ dataset = Folder(
 )
 """
 
-CONFIG = """
-from configs import treesatai_ts
-from mmae_jax.config import to_plain
-from mmae_jax.contract import read_contract
+SMALLER = """
+
 from tests.data_prep import small_config
 
+printed_config = get_config
+
+
 def get_config():
-    config = treesatai_ts.get_config("runlocal")
+    config = printed_config("runlocal")
     small_config.shrink(config)
-    config.finetune.monitor = "cover/average_iou"
-    {printed}
     return config
 """
 
@@ -129,7 +128,6 @@ def test_ones_own_rasters_from_files_to_scores(tmp_path, capsys):
     assert main(["folder", f"--spec={tmp_path / 'meadows.py'}", f"--raw_dir={raw}", f"--out_dir={shards}"]) == 0
     printed = capsys.readouterr().out
     check_and_count(shards)
-    lines = printed[printed.index("# to put in a config") :].splitlines()
-    (tmp_path / "config.py").write_text(CONFIG.format(printed="\n    ".join(lines)))
+    (tmp_path / "config.py").write_text(printed[printed.index("# a config to train on it") :] + SMALLER)
     assert runs.main(tmp_path / "run", f"--config.data.dir={shards}", config=tmp_path / "config.py") == ""
     assert_finished(tmp_path / "run", ALL_PHASES, "cover/average_iou")

@@ -139,7 +139,8 @@ def exported(finished_run, tmp_path):
 
     def rewrite(**changes):
         stored = {name: value for name, value in (metadata | changes).items() if value is not None}
-        save_file(load_file(file), file, stored)
+        del stored["sha256"]  # which versions brought along
+        save_file(load_file(file), file, sealed(stored) if "format_version" in stored else stored)
         return file
 
     return rewrite

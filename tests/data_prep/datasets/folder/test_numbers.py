@@ -7,12 +7,9 @@ import numpy as np
 import pyogrio
 import pytest
 
-from configs import treesatai_ts
 from data_prep.__main__ import main
 from data_prep.synthetic.geopackage import square
 from mmae_jax import config
-from mmae_jax.config import to_plain
-from mmae_jax.contract import read_contract
 from mmae_jax.data.pipeline import train_dataset
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.conftest import records
@@ -85,12 +82,10 @@ def test_numbers_are_stored_verified_counted_and_trained_on(prepare, tmp_path, c
     assert (out / "statistics/canopy_histogram.png").exists()
     capsys.readouterr()
 
-    snippet = re.search(r"^# to put in a config.*^config.model[^\n]*", printed, re.MULTILINE | re.DOTALL)[0]
-    fields = treesatai_ts.get_config("runlocal")
-    with fields.ignore_type():
-        exec(snippet, {"config": fields, "to_plain": to_plain, "read_contract": read_contract})
-    assert fields.finetune.monitor == "canopy/r2"
-    experiment = config.experiment_from_config(fields)
+    printed_config = {}
+    exec(printed[printed.index("# a config to train on it") :], printed_config)
+    experiment = config.experiment_from_config(printed_config["get_config"]("runlocal"))
+    assert experiment.finetune.monitor == "canopy/r2"
     batch = train_dataset(experiment, "finetune", open_shards(experiment).source(("train",)), 2)[0]
     assert batch["targets"]["canopy"].shape == (2, 16, 16)
     assert batch["targets"]["biomass"].dtype == np.float32
