@@ -111,6 +111,7 @@ printed_config = get_config
 
 def get_config():
     config = printed_config("runlocal")
+    config.logging = {}
     small_config.shrink(config)
     return config
 """

@@ -83,7 +83,10 @@ def test_numbers_are_stored_verified_counted_and_trained_on(prepare, tmp_path, c
     capsys.readouterr()
 
     printed_config = {}
-    exec(printed[printed.index("# a config to train on it") :], printed_config)
+    exec(
+        re.search(r"^# a config to train on it.*^    return config$", printed, re.DOTALL | re.MULTILINE)[0],
+        printed_config,
+    )
     experiment = config.experiment_from_config(printed_config["get_config"]("runlocal"))
     assert experiment.finetune.monitor == "canopy/r2"
     batch = train_dataset(experiment, "finetune", open_shards(experiment).source(("train",)), 2)[0]
