@@ -129,12 +129,13 @@ def check_registered(frame: Place, place: Place) -> None:
     coarser = max(frame.pixel, place.pixel)
     reach = min(frame.pixel * frame.side, place.pixel * place.side)
     to_pixels = _metres(frame.crs) / coarser
-    if math.dist(frame.at(0, 0), place.at(0, 0)) * to_pixels > TOLERANCE:
+    # Asked so that what is no number is refused.
+    if not math.dist(frame.at(0, 0), place.at(0, 0)) * to_pixels <= TOLERANCE:
         expected, found = (_numbers(*each.at(0, 0)) for each in (frame, place))
         refuse("place", f"{path}: north-west corner: expected {expected} {as_in}, found {found}")
         return
     off = max(math.dist(frame.at(*at), place.at(*at)) for at in ((reach, 0), (0, reach), (reach, reach))) * to_pixels
-    if off > FAR_TOLERANCE:
+    if not off <= FAR_TOLERANCE:
         expected, found = (_numbers(*(each.transform[i] for i in (0, 1, 3, 4))) for each in (frame, place))
         refuse(
             "place", f"{path}: affine: expected {expected} {as_in} but for scale, found {found}, {off:.2g} pixels off"
@@ -177,7 +178,7 @@ def _check_pixels(place: Place, crs: CRS) -> None:
     a, b, _, d, e, _ = place.transform[:6]
     factor = _metres(crs)
     for found in (math.hypot(a, d) * factor, math.hypot(b, e) * factor):
-        if abs(found / place.pixel - 1) > TOLERANCE:
+        if not abs(found / place.pixel - 1) <= TOLERANCE:
             unit = "" if factor == 1 else f" (the coordinate system counts in {crs.linear_units})"
             refuse(
                 "place",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import runpy
 import traceback
 from pathlib import Path
@@ -51,6 +52,8 @@ def _run(options: argparse.Namespace) -> None:
             strict=options.strict,
             accept=options.accept,
             beam_options=options.beam_options,
+            # Shards of an earlier description are not gone on with.
+            options={"description": hashlib.sha256(repr(folder).encode()).hexdigest()},
         )
     except FinishedError:
         print(config_snippet(options.out_dir))

@@ -116,7 +116,7 @@ def _moment(files: Files, match: Match, field: str) -> Moment:
     if match.date is not None:
         return parse_moment(match.date, files.date_format, match.path)
     assert files.date_regex is not None, "one of them is given"
-    found = re.search(files.date_regex, match.path)
+    found = re.search(files.date_regex, PurePosixPath(match.path).name)
     if found is None or not found.groups() or found[1] is None:
         raise DataPrepError(
             f"{field}.date_regex: expected its first group (…) to find the date in {match.path!r}, found none"

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "sheared": (place(b=0.5), "affine"),
     "rows and columns exchanged": (place(0.0, 10.0, 500.0, -10.0, 0.0, 900.0), "affine"),
     "other pixels": (place(a=11.0), "ground sample distance: expected 10 m, found 11 m"),
+    "no number": (place(c=float("nan")), "north-west corner"),
+    "no number of pixels": (place(e=float("nan")), "ground sample distance"),
     "no coordinate system": (place(crs=None), "coordinate system, as in .*: expected EPSG:32632, found none"),
     "degrees": (place(1e-4, 0, 9, 0, -1e-4, 48, crs=CRS.from_epsg(4326)), "coordinate system"),
 }

@@ -174,11 +174,23 @@ def test_tiles_may_be_split_by_chance_or_by_name(prepare, raw, tmp_path):
 def test_blocks_and_dates_in_names_of_whole_tiles(prepare, raw, tmp_path):
     for tile in TILES:
         (raw / f"dem/dem_{tile}.tif").rename(raw / f"dem/dem_{tile}_T20210203.tif")
-    regex = ('"dem/dem_{tile}.tif"', '"dem/dem_{tile}_T*.tif"'), ('date="20200101"', r'date_regex=r"_T(\d{8})"')
+    (raw / "dem").rename(raw / "dem_T20220101")  # which is no date of a file
+    regex = (
+        ('"dem/dem_{tile}.tif"', '"dem_T20220101/dem_{tile}_T*.tif"'),
+        ('date="20200101"', r'date_regex=r"_T(\d{8})"'),
+    )
     assert prepare(changes=[*regex, ("tile_meters=80.0,", "tile_meters=80.0, blocks=2,")])[0] == 0
     found = records(tmp_path / "out", "val")["b_1"]  # the last of its blocks
     np.testing.assert_array_equal(found["dem"]["dates"], [[2021, 34, 0]])
     np.testing.assert_array_equal(found["dem"]["pixels"][0], values("b_1", "dem", (1, 16, 16), "float32")[:, 8:, 8:])
+
+
+def test_shards_of_another_description_are_not_gone_on_with(prepare):
+    assert prepare()[0] == 0
+    code, printed = prepare(changes=[('date="20200101"', 'date="20200102"')])
+    assert code == 1
+    assert "out exists already" in printed
+    assert prepare()[0] == 0
 
 
 BAD_DESCRIPTIONS = [
