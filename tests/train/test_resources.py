@@ -10,8 +10,7 @@ EPOCHS = 170
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 1])
-def test_steps_hold_no_more_and_no_more(scripted, synthetic_shards, tmp_path, workers):
+def test_steps_hold_no_more_and_no_more(scripted, synthetic_shards, tmp_path):
     experiment = runs.tiny(
         synthetic_shards,
         ("s1_asc",),
@@ -19,7 +18,7 @@ def test_steps_hold_no_more_and_no_more(scripted, synthetic_shards, tmp_path, wo
         finetune__batch_size=1,
         finetune__epochs=EPOCHS,
         finetune__patience="None",
-        data__workers=workers,
+        data__workers=0,
         logging__checkpoint_every_steps=10**6,
     )
     held, step = {}, phase_module.train_step
