@@ -11,6 +11,7 @@ from etils import epath
 from jax.experimental.compilation_cache import compilation_cache
 
 from mmae_jax.spec import Experiment
+from mmae_jax.spec.error import first_line
 
 FOLDER = "compilation_cache"
 TOLD = "jax_compilation_cache_dir"
@@ -63,7 +64,8 @@ def _is_writable(folder: str) -> bool:
             probe.write_text("")
             probe.unlink()
     except Exception as error:  # filesystems raise what not; none of it stops a run
-        first = next(iter(str(error).splitlines()), "")
-        logging.warning("%s: no compiled programs are kept there (%s: %s)", folder, type(error).__name__, first)
+        logging.warning(
+            "%s: no compiled programs are kept there (%s: %s)", folder, type(error).__name__, first_line(error)
+        )
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 from mmae_jax.spec import SpecError
@@ -31,6 +32,11 @@ def meant(name: str, known: Iterable[str]) -> str:
     """Returns the end of a message about an unknown name: which of those known was probably meant, if any."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def how_ended(code: int) -> str:
+    """Returns the signal by which a process ended, e.g. `SIGKILL`, or `exit code 3`; `code` as `subprocess` has it."""
+    return signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
 
 
 class Ending(Exception):  # noqa: N818 (some ends are as they should be)

@@ -9,14 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 from etils import epath
 
 from mmae_jax.spec import SpecError
 
 VERSION_KEY = "format_version"
+MANIFEST_FILE = "manifest.json"
+"""Beside shards: what was written from what."""
 SEAL_KEY = "sha256"
 DEEPEST = 50
 """Levels of a JSON file; what is nested deeper is none of ours, and would exhaust the stack of what reads it."""
+_CHUNK = 1 << 20
 
 
 def format_version(metadata: Mapping[str, Any], known: int, where: object, error: type[SpecError] = SpecError) -> int:
@@ -64,6 +68,15 @@ def seal_of(plain: Mapping[str, Any]) -> str:
     """Returns the SHA-256 of JSON values, hexadecimal, however they are spaced and ordered."""
     canonical = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def crc32c(path: Path | epath.Path) -> str:
+    """Returns the CRC-32C of a file, which object stores know of theirs; SHA-256 would take longer than writing it."""
+    value = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            value = google_crc32c.extend(value, chunk)
+    return f"{value:08x}"
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
-"""What a process holds: open descriptors, threads, resident memory."""
+"""What processes hold (open descriptors, threads, resident memory), and that they end."""
 
 import os
 import threading
+import time
 
 import psutil
 
@@ -22,3 +23,19 @@ def assert_no_more_than(before: tuple[int, int, int], after: tuple[int, int, int
     assert descriptors <= before[0] + VARIATION
     assert threads <= before[1] + VARIATION
     assert memory < before[2] + MEMORY
+
+
+def await_end(process, seconds, send=os.kill):
+    """Waits until `send` finds no such process, or no such group by `os.killpg`; fails after some seconds."""
+    deadline = time.monotonic() + seconds
+    while _exists(process, send):
+        assert time.monotonic() < deadline, f"{process} is left"
+        time.sleep(0.1)
+
+
+def _exists(process, send):
+    try:
+        send(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

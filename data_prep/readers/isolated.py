@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from data_prep.errors import TileError, naming_errors
 from data_prep.shards.storage import is_local, local_copy
+from mmae_jax.exit_codes import how_ended
 
 T = TypeVar("T")
 
@@ -72,8 +73,7 @@ class _Helper:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1)  # one that crashed
         self._process.kill()
-        code = self._process.wait()
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return how_ended(self._process.wait())
 
 
 _helper: _Helper | None = None

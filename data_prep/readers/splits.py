@@ -7,7 +7,6 @@ all three splits. Those of the published experiments are in the Hugging Face rep
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from typing import Any
 from data_prep.errors import DataPrepError
 from data_prep.readers.inside import check_links
 from data_prep.readers.tables import note, read_rows
+from mmae_jax.checks.names import NAME
 
 SPLITS = ("train", "val", "test")
 
 _MEANT = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
-_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 PUBLISHED_IN = "Hugging Face, IGNF/MAESTRO_FLAIR-HUB_base/dataset_splits"
 
@@ -90,7 +89,7 @@ def check_split(name: str, where: str) -> None:
     meant = _MEANT.get(name.strip().lower(), name.strip().lower())
     if name not in SPLITS and meant in SPLITS:
         raise DataPrepError(f"{where}: expected {', '.join(SPLITS)}, found {name!r}; did you mean {meant}?")
-    if not _NAME.fullmatch(name) or meant == "all":
+    if not NAME.fullmatch(name) or meant == "all":
         raise DataPrepError(f"{where}: expected a split's name of letters, digits and underscores, found {name!r}")
 
 

@@ -7,18 +7,15 @@ import hashlib
 import json
 from pathlib import Path
 
-import google_crc32c
 from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError
 from mmae_jax.config import from_plain, to_plain
-from mmae_jax.formats import SEAL_KEY, VERSION_KEY, format_version, read_json, seal_of, sealed
+from mmae_jax.formats import MANIFEST_FILE, SEAL_KEY, VERSION_KEY, format_version, read_json, seal_of, sealed
 from mmae_jax.spec import SpecError
 
-MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION = 1
 """Version of what is in the file; manifests older than versions are read, too: they hold the same fields."""
-_CHUNK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,15 +72,6 @@ def sha256(path: Path) -> str:
     """Returns the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def crc32c(path: Path) -> str:
-    """Returns the CRC-32C of a file, which object stores know of theirs; SHA-256 would take longer than writing it."""
-    value = 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            value = google_crc32c.extend(value, chunk)
-    return f"{value:08x}"
 
 
 def to_text(manifest: Manifest) -> str:

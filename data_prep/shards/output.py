@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import DataPrepError
-from data_prep.shards.manifest import MANIFEST_FILE
 from data_prep.shards.storage import delete_folder, file_names, flush_folder, is_local, publish
+from mmae_jax.formats import MANIFEST_FILE
 
 _SETTINGS = "settings.json"
 _WORK = "work"

@@ -22,7 +22,7 @@ from data_prep.readers.accepted import accepting
 from data_prep.readers.inside import check_links
 from data_prep.readers.listing import find_files
 from data_prep.readers.splits import check_tiles
-from data_prep.shards.manifest import MANIFEST_FILE, Manifest, Shard, sha256, to_text
+from data_prep.shards.manifest import Manifest, Shard, sha256, to_text
 from data_prep.shards.output import Output, refuse_existing
 from data_prep.shards.records import features
 from data_prep.shards.repeat import check_not_finished
@@ -31,6 +31,7 @@ from data_prep.shards.summary import Summary, summarised
 from data_prep.shards.task import ShardReport, ShardTask, Source, Tile
 from data_prep.shards.workers import run_tasks
 from mmae_jax.contract import write_contract
+from mmae_jax.formats import MANIFEST_FILE
 
 SHARD_BYTES = 256 * 2**20
 """Default size of a shard: large enough for sequential reads, small enough to restart or copy one."""

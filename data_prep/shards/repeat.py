@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import DataPrepError
-from data_prep.shards.manifest import MANIFEST_FILE, read_manifest, sha256
+from data_prep.shards.manifest import read_manifest, sha256
 from data_prep.shards.task import ShardTask
 from mmae_jax.contract import read_contract
 from mmae_jax.exit_codes import DONE, Ending
+from mmae_jax.formats import MANIFEST_FILE
 from mmae_jax.spec import SpecError
 
 

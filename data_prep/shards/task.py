@@ -20,11 +20,11 @@ from data_prep.readers.accepted import accepting
 from data_prep.readers.dates import in_time
 from data_prep.shards.blocks import blocks
 from data_prep.shards.classes import present
-from data_prep.shards.manifest import crc32c
 from data_prep.shards.output import Output
 from data_prep.shards.records import Field, Record, features
 from data_prep.shards.storage import file_size, publish
 from mmae_jax.contract.codec import Codec
+from mmae_jax.formats import crc32c
 from mmae_jax.spec import Dataset
 
 COMPRESSION = {True: "zstd:-1", False: "uncompressed"}

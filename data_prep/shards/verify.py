@@ -13,11 +13,12 @@ from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
 from data_prep.errors import DataPrepError
-from data_prep.shards.manifest import MANIFEST_FILE, Manifest, Shard, crc32c, read_manifest, sha256
+from data_prep.shards.manifest import Manifest, Shard, read_manifest, sha256
 from data_prep.shards.storage import file_names, file_size, local_copy
 from mmae_jax import spec
 from mmae_jax.contract import CONTRACT_FILE, read_contract
 from mmae_jax.data.records import DataError, Records, ShardFile
+from mmae_jax.formats import MANIFEST_FILE, crc32c
 
 MAX_RECORDS_NAMED = 10
 """Damaged records named per shard."""

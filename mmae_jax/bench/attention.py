@@ -29,6 +29,7 @@ from mmae_jax.models.attention.arrangement import Arrangement
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import draw_masks
 from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec.error import first_line
 
 CONFIGS = ("flair_hub", "treesatai_ts", "pastis_hd")
 RESULTS = ("result", "gradient of q", "gradient of k", "gradient of v")
@@ -170,7 +171,7 @@ def outcome(shape: Shape, kernel: str, rows: int) -> Outcome:
         found = jax.block_until_ready(program(*arranged))
         seconds = statistics.median(_seconds(program, arranged) for _ in range(RUNS))
     except REFUSALS as error:
-        return Outcome(shape, kernel, refused=next(iter(str(error).splitlines()), type(error).__name__))
+        return Outcome(shape, kernel, refused=first_line(error) or type(error).__name__)
     few = [array[:COMPARED] for array in (*arrays, valid)]
     with jax.default_matmul_precision("float32"):
         exact = _both_ways("xla")(*(array.astype(jnp.float32) for array in few[:4]), few[4], shape.heads)

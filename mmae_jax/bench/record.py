@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from etils import epath
 
+from mmae_jax.formats import written_whole
 from mmae_jax.spec import SpecError
 
 PACKAGES = ("mmae_jax", "jax", "jaxlib", "libtpu", "jax-cuda13-plugin", "jax-cuda12-plugin", "nvidia-cudnn-cu13")
@@ -83,9 +85,8 @@ def hardware() -> dict[str, Any]:
 def write(path: Path, content: Record) -> None:
     """Writes a record, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    with written_whole(epath.Path(path)) as beside:
+        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read(path: Path) -> Record:

@@ -59,10 +59,15 @@ def task_of(name: str, target: Target) -> Task:
         raise SpecError(f"dataset.targets.{name}.{error}") from None
 
 
-def _check_modality(field: str, modality: Modality, blocks: int) -> None:
+def check_pixels(field: str, modality: Modality) -> None:
+    """Raises a `SpecError` unless the pixels of the modality called `field` have bands, and a numeric dtype."""
     check_dtype(field, modality.dtype)
     if not modality.bands:
         raise SpecError(f"{field}.bands: expected one name or more, found none")
+
+
+def _check_modality(field: str, modality: Modality, blocks: int) -> None:
+    check_pixels(field, modality)
     check_different(f"{field}.bands", modality.bands)
     check_different(f"{field}.mask_channels", modality.mask_channels)
     _check_blocks(field, modality.size, blocks)

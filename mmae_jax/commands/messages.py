@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from absl import flags, logging
 
 from mmae_jax.commands.errors import EXPECTED
+from mmae_jax.spec.error import first_line
 
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -40,14 +41,14 @@ def _is_shown(record: python_logging.LogRecord) -> bool:
         return True
     if record.levelno < python_logging.WARNING or record.exc_info:
         return False
-    record.msg, record.args = _first_line(record.getMessage()), None
+    record.msg, record.args = first_line(record.getMessage()), None
     return True
 
 
 def _tell_of_thread(failed: threading.ExceptHookArgs) -> None:
     if isinstance(failed.exc_value, EXPECTED):
         name = failed.thread.name if failed.thread else "a thread"
-        logging.warning("%s: %s: %s", name, failed.exc_type.__name__, _first_line(failed.exc_value))
+        logging.warning("%s: %s: %s", name, failed.exc_type.__name__, first_line(failed.exc_value))
     else:
         threading.__excepthook__(failed)
 
@@ -67,8 +68,4 @@ def _tell_of_warning(
     line: str | None = None,
 ) -> None:
     if not (category is RuntimeWarning and "was never awaited" in str(message)):
-        logging.warning("%s: %s", category.__name__, _first_line(message))
-
-
-def _first_line(text: object) -> str:
-    return next(iter(str(text).splitlines()), "")
+        logging.warning("%s: %s", category.__name__, first_line(message))

@@ -6,14 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import google_crc32c
 from etils import epath
 
 from mmae_jax.contract import warn_once
 from mmae_jax.data.records import DataError, ShardFile
-from mmae_jax.formats import read_json, seal_of
+from mmae_jax.formats import MANIFEST_FILE, crc32c, read_json, seal_of
 
-MANIFEST_FILE = "manifest.json"
 INFO_FILE = "dataset_info.json"
 
 
@@ -51,19 +49,11 @@ def check_unchanged(
     directory: epath.Path, files: Mapping[str, Sequence[ShardFile]], before: Mapping[str, tuple[int, int]]
 ) -> None:
     """Raises a `DataError` where a file is another than when `before` was taken, though its manifest may list it."""
-    shards = _listed(directory) or {}
-    for path, state in states(files).items():
-        expected = shards.get(epath.Path(path).name, {}).get("crc32c")
-        if state != before.get(path) and expected != _checksum(path):
+    changed = [epath.Path(path) for path, state in states(files).items() if state != before.get(path)]
+    shards = (_listed(directory) if changed else None) or {}  # asked for each epoch: mostly, nothing is to be read
+    for path in changed:
+        if shards.get(path.name, {}).get("crc32c") != crc32c(path):
             raise DataError(f"{path}: was rewritten while this run read it; restore it, and run the same command again")
-
-
-def _checksum(path: str) -> str:
-    value = 0
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            value = google_crc32c.extend(value, chunk)
-    return f"{value:08x}"
 
 
 def _listed(directory: epath.Path) -> dict[str, dict[str, Any]] | None:

@@ -7,7 +7,6 @@ import errno
 import math
 import os
 import re
-import signal
 from collections.abc import Iterator
 
 import jax
@@ -15,6 +14,7 @@ import numpy as np
 
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.records import DataError
+from mmae_jax.exit_codes import how_ended
 from mmae_jax.spec import Data, Experiment, SpecError
 
 FOLDER = "/dev/shm"
@@ -65,7 +65,7 @@ def naming_lost_readers() -> Iterator[None]:
 
 def _how(exit_code: int | None) -> str:
     """Tells how a reader ended, by its exit code, None where it found no room, and the way out."""
-    name = None if exit_code is None else _name(exit_code)
+    name = None if exit_code is None else how_ended(exit_code)
     if name in (None, "SIGBUS"):
         ended = "found no room for a batch" if name is None else f"died ({name})"
         room = f"shared memory is where batches are handed over, {FOLDER} has {_text(_free())} free: {WAY_OUT}"
@@ -73,10 +73,6 @@ def _how(exit_code: int | None) -> str:
     if name == "SIGKILL":
         return f"a reader process died ({name}), most likely as memory was used up: set fewer"
     return f"a reader process died ({name})"
-
-
-def _name(exit_code: int) -> str:
-    return signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"exit code {exit_code}"
 
 
 def _batch_bytes(experiment: Experiment, rows: int) -> int:

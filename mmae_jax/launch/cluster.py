@@ -28,6 +28,7 @@ from jax._src import distributed
 from mmae_jax.hardware import tpu
 from mmae_jax.launch.peers import Peers
 from mmae_jax.spec import SpecError
+from mmae_jax.spec.error import first_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ def start(cluster: Cluster | None, start_seconds: float, lost_after_seconds: flo
             coordinator_bind_address=listening_address(cluster),
         )
     except (ValueError, RuntimeError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
+        first = first_line(error) or type(error).__name__
         raise SpecError(f"this process cannot find the others: {first}") from error
     finally:
         watchdog.cancel()

@@ -24,6 +24,11 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def first_line(text: object) -> str:
+    """Returns the first line of a library's message, or of what it raised; empty where it says nothing."""
+    return next(iter(str(text).splitlines()), "")
+
+
 def choices(names: Iterable[object]) -> str:
     """Returns names as a message lists them: with commas, the first ones where they are many."""
     return textwrap.shorten(", ".join(map(str, names)), CHOICES, placeholder=" …") or "none"

@@ -12,6 +12,7 @@ from mmae_jax.data.pipeline import steps_per_epoch
 from mmae_jax.data.shards import Shards
 from mmae_jax.spec import PHASES, Experiment, SpecError
 from mmae_jax.weights.folder import open_experiment
+from mmae_jax.weights.folder import steps as steps_of
 from mmae_jax.weights.result import RESULT_FILE
 
 
@@ -28,7 +29,7 @@ def trained_longer(
         settings, checkpoints = experiment.phase(phase), workdir / phase / "checkpoints"
         before = open_experiment(checkpoints).phase(phase).epochs
         steps = settings.epochs * steps_per_epoch(shards.num_samples(settings.train_splits), settings.batch_size)
-        last = max(int(path.name) for path in checkpoints.iterdir() if path.name.isdigit())
+        last = max(steps_of(checkpoints))
         if settings.epochs <= before or last >= steps:
             continue
         later = [other for other in PHASES[PHASES.index(phase) + 1 :] if other in finished]

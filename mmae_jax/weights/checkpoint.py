@@ -47,7 +47,7 @@ class Checkpoints:
           CheckpointError: it holds checkpoints of another experiment; the message names the fields.
         """
         self.directory, self._allow, self._shards = folder.absolute(directory), experiment.data.allow, shards
-        if folder.has_steps(self.directory):
+        if folder.steps(self.directory):
             folder.check_same_experiment(self.directory, experiment, phase, trains=True)
         elif jax.process_index() == 0 and (self.directory / "metadata").exists():
             # It says whose checkpoints these are, and may be torn: Orbax writes it in place.

@@ -16,6 +16,7 @@ from mmae_jax import config
 from mmae_jax.contract import differences, in_use, refused
 from mmae_jax.formats import VERSION_KEY, format_version, unsealed
 from mmae_jax.spec import PHASES, Experiment, SpecError
+from mmae_jax.spec.error import first_line
 from mmae_jax.weights.checksums import checksums
 from mmae_jax.weights.result import RESULT_FILE
 
@@ -73,7 +74,7 @@ def open_experiment(directory: epath.PathLike) -> Experiment:
       CheckpointError: there are none, what describes them is damaged, or another version of mmae_jax wrote them.
     """
     directory = absolute(directory)
-    if not has_steps(directory):
+    if not steps(directory):
         raise CheckpointError(f"{directory}: no checkpoints there")
     with reading(directory), ocp.training.Checkpointer(directory) as checkpointer:
         stored: Any = checkpointer.root_metadata().custom_metadata
@@ -125,9 +126,9 @@ def absolute(path: epath.PathLike) -> epath.Path:
     return path if path.is_absolute() else epath.Path(os.getcwd()) / path
 
 
-def has_steps(directory: epath.Path) -> bool:
-    """Returns whether there is a complete checkpoint in `directory`."""
-    return directory.is_dir() and any(path.name.isdigit() for path in directory.iterdir())
+def steps(directory: epath.Path) -> list[int]:
+    """Returns the steps of the complete checkpoints in `directory`, none where there is no such folder."""
+    return [int(path.name) for path in directory.iterdir() if path.name.isdigit()] if directory.is_dir() else []
 
 
 def reading(path: epath.Path) -> contextlib.AbstractContextManager[None]:
@@ -141,8 +142,7 @@ def _way_out(path: epath.Path) -> str:
     what = f"it and {result}" if result.exists() else "it"
     if not path.name.isdigit():
         return f"delete {what} to begin anew"
-    earlier = [int(other.name) for other in path.parent.iterdir() if other.name.isdigit()]
-    earlier = [step for step in earlier if step < int(path.name)]
+    earlier = [step for step in steps(path.parent) if step < int(path.name)]
     if not earlier:
         return f"delete {what} to begin anew: there is no checkpoint before it"
     return f"delete {what} to go on from what is before it, step {max(earlier)}"
@@ -160,6 +160,6 @@ def naming(path: epath.Path, problem: str) -> Iterator[None]:
     except SpecError:
         raise
     except Exception as error:
-        text = next(iter(str(error).splitlines()), "").partition(" [tensorstore_spec")[0].partition(" [source loc")[0]
+        text = first_line(error).partition(" [tensorstore_spec")[0].partition(" [source loc")[0]
         text = text if len(text) < 600 else f"{text[:300]} … {text[-300:]}"
         raise CheckpointError(f"{path}: {problem} ({type(error).__name__}: {text})") from error

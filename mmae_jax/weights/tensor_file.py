@@ -14,6 +14,7 @@ from safetensors import safe_open
 from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.formats import VERSION_KEY, format_version, sealed, unsealed
 from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec.error import first_line
 from mmae_jax.weights.torch_file import read_torch
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -39,7 +40,7 @@ def read_tensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | 
     except WeightsError:
         raise
     except Exception as error:
-        text = next(iter(str(error).splitlines()), "") or type(error).__name__
+        text = first_line(error) or type(error).__name__
         raise WeightsError(f"{file} cannot be read ({text})") from error
 
 

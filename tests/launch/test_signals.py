@@ -18,6 +18,7 @@ from mmae_jax.train import session as session_module
 from mmae_jax.train.monitor.log import read_entries
 from mmae_jax.weights.checkpoint import Checkpoints
 from tests import runs
+from tests.resources import await_end
 
 
 def send(number=signal.SIGTERM):
@@ -238,18 +239,7 @@ def test_readers_end_with_training_that_is_killed(synthetic_shards, tmp_path):
     command = [sys.executable, str(tmp_path / "reading.py"), str(synthetic_shards)]
     process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
     assert process.wait(200) == 3
-    deadline = time.monotonic() + 60
-    while group_exists(process.pid):
-        assert time.monotonic() < deadline, "a reader is left"
-        time.sleep(0.1)
-
-
-def group_exists(leader):
-    try:
-        os.killpg(leader, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    await_end(process.pid, 60, os.killpg)
 
 
 def started(workdir, *arguments):

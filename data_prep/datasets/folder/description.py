@@ -6,13 +6,12 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-import numpy as np
 from immutabledict import immutabledict
 
 from data_prep.datasets.folder.names import check_names, check_shares
 from data_prep.datasets.folder.patterns import PatternError, date_expression, pattern_fields
-from data_prep.datasets.folder.values import Values, check_values
-from mmae_jax.checks import check_dtype
+from data_prep.datasets.folder.values import Values, check_values, holds
+from mmae_jax.checks import check_dtype, check_pixels
 from mmae_jax.config import from_plain, to_plain
 from mmae_jax.spec import Dataset, Modality, SpecError, Target
 from mmae_jax.tasks import TASKS
@@ -228,10 +227,8 @@ def _fields(field: str, pattern: str) -> set[str]:
 
 
 def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
-    check_dtype(field, sensor.dtype)
-    if not sensor.bands:
-        raise SpecError(f"{field}.bands: expected one name or more, found none")
-    if sensor.nodata is not None and not _holds(sensor.dtype, sensor.nodata):
+    check_pixels(field, sensor)
+    if sensor.nodata is not None and not holds(sensor.dtype, sensor.nodata):
         raise SpecError(f"{field}.nodata: expected a value that {sensor.dtype} can hold, found {sensor.nodata}")
     covered = sensor.size * sensor.ground_sample_distance
     if abs(covered - folder.tile_meters) > sensor.ground_sample_distance / 2:
@@ -243,13 +240,6 @@ def _check_sensor(field: str, sensor: Modality, folder: Folder) -> None:
         raise SpecError(
             f"{field}.quantum: expected None, as values are stored as they are in the files, found {sensor.quantum}"
         )
-
-
-def _holds(dtype: str, value: float) -> bool:
-    if np.issubdtype(np.dtype(dtype), np.floating):
-        return True
-    limits = np.iinfo(np.dtype(dtype))
-    return float(value).is_integer() and limits.min <= value <= limits.max
 
 
 def _check_target(field: str, source: Raster | Column, folder: Folder) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from data_prep.readers.splits import check_split
+from mmae_jax.checks.names import NAME
 from mmae_jax.spec import SpecError
 
 if TYPE_CHECKING:
     from data_prep.datasets.folder.description import Folder
 
-NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
-"""Names that TFDS and configs take."""
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 RESERVED = ("name", "crs", "transform", "ref_date")
 

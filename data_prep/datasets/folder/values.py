@@ -62,13 +62,16 @@ def check_values(field: str, target: Target, meanings: object, of_pixels: bool) 
     never = [name for name in target.classes if name not in meanings.values()]
     if never:
         raise SpecError(f"{field}.values: expected a value of each class, found none of {', '.join(never)}")
-    if of_pixels and None in meanings.values() and not _holds(target.dtype, target.missing_value):
+    if of_pixels and None in meanings.values() and not holds(target.dtype, target.missing_value):
         raise SpecError(
             f"{field}.target.missing_value: expected a value of {target.dtype}, which None is stored as, "
             f"found {target.missing_value}"
         )
 
 
-def _holds(dtype: str, value: int) -> bool:
-    info = np.iinfo(np.dtype(dtype)) if np.dtype(dtype).kind in "iu" else None
-    return info is None or info.min <= value <= info.max
+def holds(dtype: str, value: float) -> bool:
+    """Returns whether numbers of this data type can be `value`."""
+    if np.dtype(dtype).kind not in "iu":
+        return True
+    limits = np.iinfo(np.dtype(dtype))
+    return float(value).is_integer() and limits.min <= value <= limits.max

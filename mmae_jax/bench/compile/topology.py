@@ -10,6 +10,7 @@ import jax
 from jax.experimental import topologies
 
 from mmae_jax.spec import SpecError
+from mmae_jax.spec.error import first_line
 
 # libtpu would look for the machine's own slice, on the network where need be; see also `parallel.py`.
 _NO_SLICE_HERE = {
@@ -41,6 +42,7 @@ def slice_devices(topology: str, num_slices: int = 1) -> Sequence[jax.Device]:
     try:
         described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **options)
     except jax.errors.JaxRuntimeError as error:
-        text = next(iter(str(error).splitlines()), "")
-        raise SpecError(f"--topology: expected slices like v5e:16x16, found {topology!r} ({text})") from error
+        raise SpecError(
+            f"--topology: expected slices like v5e:16x16, found {topology!r} ({first_line(error)})"
+        ) from error
     return list(described.devices)

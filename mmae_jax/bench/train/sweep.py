@@ -10,6 +10,7 @@ from typing import Any
 from mmae_jax import spec
 from mmae_jax.bench.compile.measurement import DoesNotFitError
 from mmae_jax.bench.train.measurement import Measurement
+from mmae_jax.spec.error import first_line
 
 ATTENTIONS = {"cpu": ("xla",), "gpu": ("xla", "cudnn"), "tpu": ("xla", "pallas")}
 """Platform → attention kernels that it has."""
@@ -72,7 +73,7 @@ def _outcome(measure: Callable[[int, dict[str, str]], Measurement], batch: int, 
     except DoesNotFitError as error:
         return {"refused": f"{OUT_OF_MEMORY}: {error}"}
     except REFUSALS as error:
-        message = next(iter(str(error).splitlines()), type(error).__name__)
+        message = first_line(error) or type(error).__name__
         return {"refused": OUT_OF_MEMORY if message.startswith("RESOURCE_EXHAUSTED") else message}
     assert found.speed is not None
     rates = {"samples_per_second": found.samples_per_second, "of_peak": found.speed.of_peak}

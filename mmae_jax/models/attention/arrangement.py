@@ -17,13 +17,12 @@ class Arrangement:
 
     Attributes:
       valid: bool `[B, M]`; which tokens are there once arranged.
-      places: int32 `[B, M]`, where each token comes from, N for what is none; None where they stay as they are.
-      back: int32 `[B, N]`, where each token goes.
+      moves: where each token comes from, int32 `[B, M]`, N for what is none, and where each goes, int32 `[B, N]`; None
+        where they stay as they are.
     """
 
     valid: jax.Array
-    places: jax.Array | None = None
-    back: jax.Array | None = None
+    moves: tuple[jax.Array, jax.Array] | None = None
 
     @classmethod
     def of(cls, valid: jax.Array, kernel: str) -> Arrangement:
@@ -40,12 +39,12 @@ class Arrangement:
         order = jnp.argsort(~valid, axis=-1, stable=True).astype(jnp.int32)
         first = jnp.arange(length + padding)[None] < valid.sum(axis=-1)[:, None]
         places = jnp.pad(order, ((0, 0), (0, padding)), constant_values=length)
-        return cls(first, places, jnp.argsort(order, axis=-1).astype(jnp.int32))
+        return cls(first, (places, jnp.argsort(order, axis=-1).astype(jnp.int32)))
 
     def arranged(self, x: jax.Array) -> jax.Array:
         """Returns tokens `[B, M, E]` of `[B, N, E]`."""
-        return x if self.places is None or self.back is None else moved(x, self.places, self.back)
+        return x if self.moves is None else moved(x, *self.moves)
 
     def restored(self, x: jax.Array) -> jax.Array:
         """Inverse of `arranged`."""
-        return x if self.places is None or self.back is None else moved(x, self.back, self.places)
+        return x if self.moves is None else moved(x, *self.moves[::-1])

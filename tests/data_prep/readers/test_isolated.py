@@ -14,6 +14,7 @@ import pytest
 from data_prep.datasets.treesatai_ts.sentinel import read_sentinel
 from data_prep.errors import TileError
 from data_prep.readers import isolated
+from tests.resources import await_end
 
 FILE = Path("a.h5")
 
@@ -73,18 +74,7 @@ def test_a_helper_outlives_a_killed_process_by_no_more_than_the_limit():
     )
     killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    deadline = time.monotonic() + 30
-    while _runs(int(killed.stdout)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def _runs(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    await_end(int(killed.stdout), 30)
 
 
 def test_a_mistake_of_the_program_keeps_type_and_traceback():
