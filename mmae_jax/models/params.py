@@ -24,7 +24,7 @@ HEADS = "heads"
 @functools.lru_cache(maxsize=16)
 def abstract_model(experiment: Experiment) -> tuple[nnx.GraphDef[Model], nnx.State]:
     """Returns the structure of an experiment's model, and its parameters as shapes and dtypes; computes nothing."""
-    return _split(nnx.eval_shape(lambda: Model(experiment, rngs=nnx.Rngs(0))))
+    return _split(nnx.eval_shape(lambda: Model(experiment, rngs=Recording())))
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,6 +1,5 @@
 """docs/method.md §2.2 rule by rule, and against a slow reading of it."""
 
-import time
 
 import numpy as np
 import pytest
@@ -190,18 +189,3 @@ def test_no_warning_for_bins_without_values():
     pixels[5] = 1
     select(pixels, 2)
     select(pixels, 2, rng=np.random.default_rng(0))
-
-
-@pytest.mark.parametrize("random", [False, True])
-def test_time_grows_at_most_linearly_with_the_acquisitions(random):
-    def seconds(total):
-        pixels = np.random.default_rng(0).normal(size=(total, 10, 6, 6)).astype(np.float32)
-        masks = np.zeros((total, 2, 6, 6), np.uint8)
-        times = []
-        for _ in range(5):
-            start = time.process_time()
-            select(pixels, 16, masks=masks, rng=np.random.default_rng(0) if random else None)
-            times.append(time.process_time() - start)
-        return min(times)
-
-    assert seconds(2048) < 1.5 * 8 * seconds(256)
