@@ -107,6 +107,16 @@ def check_values(
     path: Path, file: rasterio.DatasetReader, sensor: Modality, offsets: Sequence[float] | None = None
 ) -> None:
     """Checks what an open raster says of scale, offset and unit; arguments and errors as of `read_pixels`."""
+    check_scale(path, file, sensor, offsets)
+    for unit in {unit for unit in file.units if unit}:
+        if not _same_unit(sensor, unit):
+            refuse("values", f"{path}: unit: expected {sensor.unit} as the contract says, found {unit}")
+
+
+def check_scale(
+    path: Path, file: rasterio.DatasetReader, sensor: Modality, offsets: Sequence[float] | None = None
+) -> None:
+    """Checks what an open raster says of scale and offset; arguments and errors as of `read_pixels`."""
     for index, (scale, offset) in enumerate(zip(file.scales, file.offsets, strict=True)):
         if (scale, offset) == (1.0, 0.0):
             continue
@@ -115,9 +125,6 @@ def check_values(
             if not math.isclose(expected, found, rel_tol=1e-6, abs_tol=1e-12):
                 refuse("values", f"{path}: {what}: expected {expected:g} as the contract says, found {found:g}")
                 return
-    for unit in {unit for unit in file.units if unit}:
-        if not _same_unit(sensor, unit):
-            refuse("values", f"{path}: unit: expected {sensor.unit} as the contract says, found {unit}")
 
 
 def _same_unit(sensor: Modality, found: str) -> bool:

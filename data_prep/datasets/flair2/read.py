@@ -23,11 +23,12 @@ from data_prep.datasets.flair2.contract import CONTRACT
 from data_prep.datasets.flair2.patches import Patch, list_tiles
 from data_prep.datasets.flair_hub.classes import UNDEFINED
 from data_prep.datasets.flair_hub.contract import FINE_SIDE
-from data_prep.datasets.flair_hub.rasters import georeference, missing, of_pixels, percents, read_image
+from data_prep.datasets.flair_hub.rasters import georeference, missing, of_pixels, read_image
 from data_prep.errors import TileError, naming_errors
 from data_prep.readers import dates
 from data_prep.readers.raw import expect, load_npy
 from data_prep.readers.registration import Place
+from data_prep.readers.values import check_known, percents
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 
@@ -74,8 +75,7 @@ def _read_labels(path: Path) -> tuple[np.ndarray, list[Place]]:
         return np.full((FINE_SIDE, FINE_SIDE), UNDEFINED, np.uint8), []
     expect(path, "bands", 1, len(image.pixels))
     labels, largest = image.pixels[0, 0], len(TO_COSIA)
-    if labels.min() < 1 or labels.max() > largest:
-        raise TileError(f"{path}: expected classes 1 to {largest}, found {labels.min()} to {labels.max()}")
+    check_known(path, labels, range(1, largest + 1), f"classes 1 to {largest}")
     return TO_COSIA[labels - 1], [image.place]
 
 

@@ -12,8 +12,9 @@ from data_prep.datasets.flair_hub.contract import FINE_SIDE, PATCH_METERS
 from data_prep.errors import TileError
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, scaled
-from data_prep.readers.statements import check_mask, read_pixels
+from data_prep.readers.statements import check_mask, check_scale, read_pixels
 from data_prep.shards.records import NUM_DATE_PARTS, Record
+from mmae_jax.data.dates import missing_values
 from mmae_jax.spec import Modality
 
 
@@ -30,9 +31,9 @@ class Image:
     place: Place
 
 
-def of_pixels(bands: int, side: int = FINE_SIDE, dtype: str = "uint8") -> Modality:
-    """Returns what a raster of numbers without a unit is, such as classes; its files' statements are not believed."""
-    return Modality(tuple(f"layer {number}" for number in range(1, bands + 1)), dtype, "", PATCH_METERS / side, side)
+def of_pixels(bands: int, side: int = FINE_SIDE) -> Modality:
+    """Returns what a raster of classes or percents is; what its files call bands, unit and nodata is not believed."""
+    return Modality(tuple(f"layer {number}" for number in range(1, bands + 1)), "uint8", "", PATCH_METERS / side, side)
 
 
 def read_image(path: Path, sensor: Modality, dtype: str | None) -> Image | None:
@@ -54,18 +55,20 @@ def read_image(path: Path, sensor: Modality, dtype: str | None) -> Image | None:
             each = f"a multiple of {bands}, the bands of one date" if bands > 1 else "one or more"
             raise TileError(f"{path}: bands: expected {each}, found {file.count}")
         expect(path, "size", (side, side), file.shape)
-        if sensor.quantum is not None and file.nodata is not None:
-            pixels = file.read(masked=True).filled(np.nan)
-        elif sensor.unit:
+        if sensor.quantum is not None:  # what the contract says of nodata is of quanta, not of these values
+            sensor = dataclasses.replace(sensor, nodata=file.nodata)
+        if sensor.unit:
             pixels = read_pixels(path, file, sensor)
         else:
+            check_scale(path, file, sensor)
             pixels = file.read()
             check_mask(path, file, pixels, None)
-        pixels = pixels.reshape(-1, bands, side, side)
         place = Place.of(path, file, PATCH_METERS / side, side)
     if dtype is not None:  # not asked of the file, which would look at each of a thousand bands
         expect(path, "dtype", dtype, pixels.dtype.name)
-    return Image(pixels, place)
+    if sensor.quantum is not None and (missing := missing_values(pixels, sensor.nodata)) is not None:
+        pixels = np.where(missing, pixels.dtype.type(np.nan), pixels)
+    return Image(pixels.reshape(-1, bands, side, side), place)
 
 
 def georeference(places: Sequence[Place]) -> Record:
@@ -85,17 +88,6 @@ def georeference(places: Sequence[Place]) -> Record:
         "crs": frame.crs.to_wkt() if frame.crs else "",
         "transform": np.array(scaled(frame.transform, frame.side / FINE_SIDE)[:6], np.float64),
     }
-
-
-def percents(path: Path, mask: np.ndarray) -> np.ndarray:
-    """Returns a mask of percents as uint8, rounded up: what is above 0 stays so.
-
-    Raises:
-      TileError: a percent is missing, which is not clear sky.
-    """
-    if not np.isfinite(mask).all():
-        raise TileError(f"{path}: expected percents, found {np.count_nonzero(~np.isfinite(mask))} values that are none")
-    return np.ceil(mask).clip(0, 100).astype(np.uint8)
 
 
 def missing(modality: Modality) -> Record:

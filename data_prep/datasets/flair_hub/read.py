@@ -19,15 +19,15 @@ from data_prep.arguments import add_filter_percent, path
 from data_prep.datasets.flair_hub.classes import NO_LPIS, UNDEFINED
 from data_prep.datasets.flair_hub.contract import CONTRACT, CONTRACT_FLAIR2, FINE_SIDE
 from data_prep.datasets.flair_hub.date_tables import DAY_TABLES, SERIES_TABLES, date_tables, table_path
-from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, of_pixels, percents, read_image
+from data_prep.datasets.flair_hub.rasters import Image, georeference, missing, of_pixels, read_image
 from data_prep.datasets.flair_hub.splits import OFFICIAL_SPLITS, Patch, SplitChoice, domains
 from data_prep.errors import DataPrepError, TileError
 from data_prep.problems import Problem, report
 from data_prep.readers import dates
-from data_prep.readers.elevation import quantised
 from data_prep.readers.raw import expect
 from data_prep.readers.registration import Place
 from data_prep.readers.splits import SplitFiles
+from data_prep.readers.values import check_classes, percents, quantised
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 
@@ -139,6 +139,7 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
         if image is not None:
             expect(source, "bands", TARGET_BANDS[name], TARGET_BANDS[name] * len(image.pixels))
             record[name] = image.pixels[0, 0]
+            check_classes(source, record[name], CONTRACT.targets[name])
             places.append(image.place)
     if not places:
         expected = patch.path(raw_dir, FOLDERS["aerial"])

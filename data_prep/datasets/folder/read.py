@@ -23,6 +23,7 @@ from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
 from data_prep.readers.statements import read_pixels
+from data_prep.readers.values import percents
 from data_prep.shards.records import Record
 from mmae_jax.spec import Modality
 
@@ -124,8 +125,9 @@ def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image
         raise TileError(f"{path}: expected a mask file {files.masks} beside it, found none")
     as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, **_OF_MASKS)
     as_files = dataclasses.replace(files, sensor=as_sensor, offsets=immutabledict())
-    mask, of_mask = _read_raster(inside(raw_dir, acquisition.mask), as_files, acquisition.dates)
-    return _Image(acquisition, pixels, mask, (*places, *of_mask))
+    mask_path = inside(raw_dir, acquisition.mask)
+    mask, of_mask = _read_raster(mask_path, as_files, acquisition.dates)
+    return _Image(acquisition, pixels, percents(mask_path, mask), (*places, *of_mask))
 
 
 def _read_raster(path: Path, files: Files, dates: Sequence[Date]) -> tuple[np.ndarray, tuple[Place, ...]]:

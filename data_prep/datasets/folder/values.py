@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import TileError
+from data_prep.readers.values import check_known
 from mmae_jax.spec import SpecError, Target
 
 Values = Mapping[int | str, str | None]
@@ -37,14 +37,11 @@ def as_indices(path: Path, values: np.ndarray, target: Target, meanings: Values 
     else:
         known = {value: value for value in target.excluded} | {int(v): meaning(target, m) for v, m in meanings.items()}
         expected = f"values {', '.join(map(str, sorted(map(int, meanings))))}"
-    found = np.unique(values)
-    unknown = [value for value in found.tolist() if value not in known]
-    if unknown:
-        text = ", ".join(map(str, unknown[:5]))
-        excluded = " or ".join(map(str, target.excluded)) + " (missing or ignored)"
-        raise TileError(f"{path}: expected {expected} or {excluded}, found {text}; values= tells what each means")
+    excluded = " or ".join(map(str, target.excluded)) + " (missing or ignored)"
+    check_known(path, values, known, f"{expected} or {excluded}", "; values= tells what each means")
     if meanings is None:
         return values
+    found = np.unique(values)
     return np.array([known[value] for value in found.tolist()], target.dtype)[np.searchsorted(found, values)]
 
 

@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from data_prep.arguments import add_filter_percent
-from data_prep.datasets.pastis_hd.contract import CONTRACT, VOID
+from data_prep.datasets.pastis_hd.contract import CONTRACT
 from data_prep.datasets.pastis_hd.metadata import FILE, NUM_FOLDS, Patch, official_fold, read_patches
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
@@ -27,6 +27,7 @@ from data_prep.readers.raw import expect, load_npy, open_raster
 from data_prep.readers.registration import Place, check_against_metadata, reprojected
 from data_prep.readers.splits import SPLITS, SplitFiles, read_column
 from data_prep.readers.statements import read_pixels
+from data_prep.readers.values import check_classes
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 from mmae_jax.spec import Modality
@@ -158,8 +159,7 @@ def _missing(modality: Modality) -> Record:
 def _read_target(path: Path) -> np.ndarray:
     target = CONTRACT.targets["pastis_seg"]
     classes = np.array(_load(path, target.dtype, (None, target.size, target.size))[0])
-    if classes.max() > VOID:
-        raise TileError(f"{path}: expected classes 0 to {VOID}, found {classes.max()}")
+    check_classes(path, classes, target)
     return classes
 
 

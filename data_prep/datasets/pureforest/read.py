@@ -20,7 +20,6 @@ from data_prep.datasets.pureforest.contract import CLASSES, CONTRACT, SPECIES, U
 from data_prep.datasets.pureforest.height_model import Square, read_points, surface_and_terrain
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import isolated
-from data_prep.readers.elevation import quantised
 from data_prep.readers.inside import inside
 from data_prep.readers.listing import find_files
 from data_prep.readers.raw import expect, open_raster
@@ -28,6 +27,7 @@ from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS
 from data_prep.readers.statements import read_pixels
 from data_prep.readers.tables import note, read_rows
+from data_prep.readers.values import quantised
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 

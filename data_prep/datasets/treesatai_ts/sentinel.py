@@ -11,6 +11,7 @@ from data_prep.datasets.treesatai_ts.contract import CONTRACT
 from data_prep.errors import TileError, expect
 from data_prep.readers import dates
 from data_prep.readers.hdf5 import get_array, has_array, open_hdf5, read_array
+from data_prep.readers.values import are_percents, whole_percents
 from mmae_jax.spec import Modality
 
 Fields = dict[str, np.ndarray]
@@ -44,10 +45,9 @@ def _read_s2(file: h5py.File, path: Path) -> tuple[Fields, int]:
             "mask": np.empty((0, 2, *pixels.shape[2:]), np.uint8),
         }, 0
     mask = read_array(file, "sen-2-masks", path, (len(pixels), None, *pixels.shape[2:]))
-    # comparisons are false for NaN; masks come from resampling, which overshoots by rounding errors
+    # comparisons are false for NaN
     usable = (pixels >= 0) & (pixels <= np.iinfo(np.uint16).max) & (pixels == np.rint(pixels))
-    readable = (mask >= -1) & (mask <= 101)
-    keep = usable.all((1, 2, 3)) & readable.all((1, 2, 3))
+    keep = usable.all((1, 2, 3)) & are_percents(mask).all((1, 2, 3))
     if not keep.any():
         raise TileError(
             f"{path}: sen-2-data: expected dates with whole numbers 0 to 65535, and sen-2-masks from 0 to 100 %, "
@@ -56,7 +56,7 @@ def _read_s2(file: h5py.File, path: Path) -> tuple[Fields, int]:
     return {
         "pixels": pixels[keep].astype(np.uint16),
         "dates": days[keep],
-        "mask": np.ceil(mask[keep]).clip(0, 100).astype(np.uint8),
+        "mask": whole_percents(mask[keep]),
     }, int((~keep).sum())
 
 

@@ -10,7 +10,7 @@ from data_prep.arguments import checks
 from data_prep.datasets.flair_hub.contract import CONTRACT
 from data_prep.datasets.flair_hub.rasters import read_image
 from data_prep.readers.accepted import CHECKS
-from data_prep.readers.elevation import quantised
+from data_prep.readers.values import quantised
 from tests.places import ROOT
 
 

@@ -184,7 +184,7 @@ DAMAGE = {
     "image truncated": (lambda image: image, shorten, "cannot be read"),
     "four bands": (lambda image: image, lambda path: rewrite(path, lambda p: p[:4]), "bands: expected a multiple of 5"),
     "image dtype": (lambda image: image, lambda path: rewrite(path, np.uint16), "dtype: expected uint8, found uint16"),
-    "label 0": (label_file, lambda path: rewrite(path, lambda p: p * 0), "expected classes 1 to 19, found 0 to 0"),
+    "label 0": (label_file, lambda path: rewrite(path, lambda p: p * 0), "expected classes 1 to 19, found 0"),
     "label 20": (label_file, lambda path: rewrite(path, lambda p: p * 0 + 20), "expected classes 1 to 19, found 20"),
     "series truncated": (lambda image: series_file(image, "data.npy"), shorten, "cannot be read"),
     "nine bands": (

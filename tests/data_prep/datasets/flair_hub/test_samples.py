@@ -10,7 +10,7 @@ import pytest
 
 from configs import flair_hub
 from data_prep.__main__ import main
-from data_prep.readers.elevation import quantised
+from data_prep.readers.values import quantised
 from mmae_jax.config import experiment_from_config
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.sample import eval_sample

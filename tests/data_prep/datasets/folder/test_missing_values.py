@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.datasets.flair_hub.rasters import percents
 from data_prep.datasets.folder.description import Files, Folder, Fractions, check
 from data_prep.datasets.folder.snippet import proposed_norm_fac
 from data_prep.errors import TileError
+from data_prep.readers.values import percents
 from mmae_jax.config import to_plain
 from mmae_jax.contract.comparison import differences
 from mmae_jax.spec import Modality, SpecError
@@ -45,6 +45,8 @@ def test_a_nodata_that_no_pixel_can_have_is_refused(dtype, nodata):
 
 
 def test_a_missing_percent_is_not_clear_sky():
-    assert percents(Path("m.tif"), np.array([0, 0.1, 200])).tolist() == [0, 1, 100]
-    with pytest.raises(TileError, match="expected percents, found 1 values that are none"):
-        percents(Path("m.tif"), np.array([0, np.nan]))
+    # resampling overshoots a little
+    assert percents(Path("m.tif"), np.array([-0.1, 0, 0.1, 100.4])).tolist() == [0, 0, 1, 100]
+    for missing, found in ((np.nan, "nan"), (-1, "-1"), (255, "255")):
+        with pytest.raises(TileError, match=f"^m.tif: expected percents, 0 to 100, found {found}$"):
+            percents(Path("m.tif"), np.array([0, missing]))

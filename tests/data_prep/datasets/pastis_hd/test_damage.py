@@ -139,7 +139,7 @@ FILES = {
     "unknown class": (
         target_path,
         resave(lambda data: np.where(data == 0, 20, data).astype("uint8")),
-        "0 to 19, found",
+        "0 to 18 or 19 \\(missing or ignored\\), found 20",
     ),
     "SPOT cut short": (spot_path, lambda path: replace(path, path.read_bytes()[:5000]), "cannot be read"),
     "SPOT bands": (spot_path, rewrite(count=1), "bands: expected 3, found 1"),
