@@ -1,6 +1,5 @@
 """docs/method.md §2.2 rule by rule, and against a slow reading of it."""
 
-
 import numpy as np
 import pytest
 
