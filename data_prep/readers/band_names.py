@@ -38,6 +38,8 @@ _WORDS = (
     (r"green", lambda _: {"green"}),
     (r"blue", lambda _: {"blue"}),
 )
+FEW = 4
+"""Bands, of red, green, blue and infrared: B1 to B4 count them. In longer lists, B1 may be that of a satellite."""
 _LETTERS = {"r": "red", "g": "green", "b": "blue", "n": "nir"}
 
 
@@ -77,23 +79,23 @@ def meaning(name: str) -> Meaning:
 def contradict(expected: Sequence[str], found: Sequence[str | None]) -> bool:
     """Returns whether a file calls its bands something else than the contract does.
 
-    A name that is absent or tells nothing is no contradiction, nor is a mere numbering; names that are those of the
-    contract in another order are.
+    A name that is absent or tells nothing is no contradiction, nor is a mere numbering, of at most `FEW` bands where
+    the contract's own have other numbers; names that are those of the contract in another order are.
     """
     plain, named = ([re.sub(r"[^a-z0-9]", "", (name or "").lower()) for name in names] for names in (expected, found))
     if plain != named and sorted(plain) == sorted(named):
         return True
-    counted = [f"b{index}" for index in range(1, len(found) + 1)] == named
+    numbering = len(named) if named == [f"b{index}" for index in range(1, len(found) + 1)] else 0
     return any(
-        _differ(meaning(contract), meaning(file), counted)
+        _differ(meaning(contract), meaning(file), numbering)
         for contract, file, same in zip(expected, found, map(str.__eq__, plain, named), strict=True)
         if file is not None and not same
     )
 
 
-def _differ(expected: Meaning, found: Meaning, counted: bool) -> bool:
+def _differ(expected: Meaning, found: Meaning, numbering: int) -> bool:
     if expected.number and found.number:
-        return expected.number != found.number
-    if counted:
+        return expected.number != found.number and not 0 < numbering <= FEW
+    if numbering:
         return False
     return bool(expected.kinds and found.kinds) and not expected.kinds & found.kinds

@@ -76,7 +76,9 @@ def _check_bytes(path: Path, file: rasterio.DatasetReader) -> None:
 
 
 def load_npy(path: Path) -> np.ndarray:
-    """Returns the array of a `.npy` file: read-only and memory-mapped where local, so that only used parts are read.
+    """Returns the array of a `.npy` file: memory-mapped where local, so that only used parts are read.
+
+    Numbers that a machine of another kind wrote have the byte order of this one.
 
     Raises:
       TileError: the file is absent, cut short, or holds Python objects, which are not loaded.
@@ -84,5 +86,7 @@ def load_npy(path: Path) -> np.ndarray:
     check_file(path)
     with naming_errors(path):
         if is_local(path):
-            return np.lib.format.open_memmap(path, mode="r")
-        return np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
+            array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
+        else:
+            array = np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        return np.asarray(array, array.dtype.newbyteorder("="))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -143,16 +144,43 @@ def check_registered(frame: Place, place: Place) -> None:
 
 
 def same_crs(first: CRS, second: CRS) -> bool:
-    """Returns whether two coordinate systems are one, however they are written.
+    """Returns whether two coordinate systems are one for maps, however they are written.
 
-    Files written without the parameters of a projection name it as a local system: the name is believed then.
+    Heights and the order of axes make no other one. Files written without the parameters of a projection name it as a
+    local system: the name is believed then. One without a code, as PROJ's texts make them, has parameters alone.
     """
     if first == second:
         return True
     if any(crs.to_wkt().startswith(_LOCAL) for crs in (first, second)):
         return _name(first) == _name(second) is not None
-    code = first.to_epsg(_CONFIDENT)
-    return code is not None and code == second.to_epsg(_CONFIDENT)
+    first, second = _of_maps(first), _of_maps(second)
+    codes = [crs.to_epsg(_CONFIDENT) for crs in (first, second)]
+    if None in codes:
+        return first == second or _parameters(first) == _parameters(second) != ""
+    return codes[0] == codes[1] or _projection(first) == _projection(second) is not None
+
+
+def _of_maps(crs: CRS) -> CRS:
+    """Returns the part of a coordinate system that tells places on a map, without heights."""
+    parts = crs.to_dict(projjson=True)
+    if parts.get("type") != "CompoundCRS":
+        return crs
+    # By its WKT, as the class keeps the JSON of its parts otherwise.
+    return CRS.from_wkt(CRS.from_string(json.dumps(parts["components"][0])).to_wkt())
+
+
+def _parameters(crs: CRS) -> str:
+    """Returns PROJ's text; a datum that differs from WGS 84 by nothing is told by its ellipsoid alone."""
+    return re.sub(r" \+towgs84=0(,0)*(?= )", "", crs.to_proj4())
+
+
+def _projection(crs: CRS) -> object:
+    """Returns datum and projection, without the order of axes, which GIS do not follow; None of others."""
+    parts = crs.to_dict(projjson=True)
+    if parts.get("type") != "ProjectedCRS":
+        return None
+    axes = sorted((axis["direction"], str(axis["unit"])) for axis in parts["coordinate_system"]["axis"])
+    return parts["base_crs"]["name"], parts["conversion"]["method"], parts["conversion"]["parameters"], axes
 
 
 def reprojected(frame: Place, crs: CRS) -> Place:

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.crs import CRS
 
-from data_prep.errors import DataPrepError, TileError
+from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import dates
+from data_prep.readers.accepted import refuse
 from data_prep.readers.inside import inside
 from data_prep.readers.json_files import read_json
+from data_prep.readers.registration import same_crs
 from data_prep.readers.tables import note
+from mmae_jax.spec.error import shown
 
 FILE = "metadata.geojson"
 NUM_FOLDS = 5
+LAMBERT_93 = "EPSG:2154"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +78,7 @@ def read_patches(raw_dir: Path) -> dict[str, Patch]:
     """Returns all patches by number.
 
     Raises:
-      DataPrepError: the file is absent or damaged, or lists a patch twice.
+      DataPrepError: the file is absent or damaged, states another coordinate system, or lists a patch twice.
     """
     path = inside(raw_dir, FILE)
     content = read_json(path)
@@ -83,10 +88,25 @@ def read_patches(raw_dir: Path) -> dict[str, Patch]:
         raise DataPrepError(
             f"{path}: expected a GeoJSON file with an ID_PATCH for each patch, but it cannot be read ({error!r})"
         ) from error
+    _check_crs(path, content.get("crs"))
     places: dict[str, str] = {}
     for number, patch in enumerate(found, 1):
         note(places, patch.name, f"feature {number}", f"{path}: patch {patch.name}")
     return {patch.name: patch for patch in found}
+
+
+def _check_crs(path: Path, stated: Any) -> None:
+    """Raises a `TileError` if the file states another coordinate system than that of its outlines."""
+    if stated is None:
+        return
+    try:
+        name = str(stated["properties"]["name"])
+    except (TypeError, KeyError) as error:
+        raise DataPrepError(f"{path}: crs: expected a name, found {shown(stated)}") from error
+    with naming_errors(f"{path}: crs"):
+        same = same_crs(CRS.from_string(LAMBERT_93), CRS.from_string(name))
+    if not same:
+        refuse("place", f"{path}: crs: expected {LAMBERT_93} as published, found {name[:40]}")
 
 
 def _patch(feature: Mapping[str, Any]) -> Patch:

@@ -19,12 +19,13 @@ from rasterio.windows import Window
 
 from data_prep.arguments import add_filter_percent
 from data_prep.datasets.pastis_hd.contract import CONTRACT
-from data_prep.datasets.pastis_hd.metadata import FILE, NUM_FOLDS, Patch, official_fold, read_patches
+from data_prep.datasets.pastis_hd.metadata import FILE, LAMBERT_93, NUM_FOLDS, Patch, official_fold, read_patches
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers import dates
+from data_prep.readers.accepted import refuse
 from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, load_npy, open_raster
-from data_prep.readers.registration import Place, check_against_metadata, reprojected
+from data_prep.readers.registration import Place, check_against_metadata, check_frame, reprojected
 from data_prep.readers.splits import SPLITS, SplitFiles, read_column
 from data_prep.readers.statements import read_pixels
 from data_prep.readers.values import check_classes
@@ -33,7 +34,8 @@ from data_prep.shards.task import Source
 from mmae_jax.spec import Modality
 
 SPOT_DATE = dates.from_compact("20190701")
-LAMBERT_93 = "EPSG:2154"
+FRANCE = (-400_000, 1_300_000), (6_000_000, 7_300_000)
+"""Eastings and northings of its mainland in Lambert-93, of which its UTM zones have no northing."""
 SIGNLESS, INFINITY = np.uint16(0x7FFF), np.uint16(0x7C00)
 """Bits of a float16."""
 
@@ -102,20 +104,33 @@ def read_tile(raw_dir: Path, patch: Patch) -> tuple[Record, int]:
     """
     if patch.properties is None:
         raise TileError(f"{raw_dir / FILE}: patch {patch.name}: not found")
-    spot = CONTRACT.modalities["spot"]
-    transform = patch.transform(spot.size, raw_dir)
-    frame = Place(
-        raw_dir / FILE, CRS.from_string(LAMBERT_93), rasterio.Affine(*transform), spot.ground_sample_distance, spot.size
-    )
+    frame = _frame(raw_dir, patch)
     record = {
         "name": patch.name,
         "crs": LAMBERT_93,
-        "transform": transform,
+        "transform": np.array(frame.transform[:6], np.float64),
         "ref_date": np.array(SPOT_DATE, np.int16),
         "spot": _read_spot(spot_path(raw_dir, patch), frame),
         "pastis_seg": _read_target(target_path(raw_dir, patch)),
     }
     return record | {name: _read_series(raw_dir, patch, name) for name in SERIES}, 0
+
+
+def _frame(raw_dir: Path, patch: Patch) -> Place:
+    """Returns where the SPOT image lies, which the outline of the patch tells.
+
+    Raises:
+      TileError: the outline is no square of a patch's size in France.
+    """
+    spot, where = CONTRACT.modalities["spot"], f"{raw_dir / FILE}: patch {patch.name}"
+    transform = rasterio.Affine(*patch.transform(spot.size, raw_dir))
+    frame = Place(Path(where), CRS.from_string(LAMBERT_93), transform, spot.ground_sample_distance, spot.size)
+    check_frame(frame, north_up=False)
+    corner = frame.at(0, 0)
+    if not all(least <= value <= most for value, (least, most) in zip(corner, FRANCE, strict=True)):
+        expected = " and ".join(f"{least} to {most}" for least, most in FRANCE)
+        refuse("place", f"{where}: north-west corner: expected {expected} ({LAMBERT_93}), found {corner}")
+    return frame
 
 
 def _read_spot(path: Path, frame: Place) -> Record:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers.inside import check_file
 
+PROJECTED_CRS = 3072
+"""Key of GeoTIFF, which LAS files have, too."""
 GROUND = 2
 """Class of ground points in the LAS standard."""
 LARGEST_CLOUD = 100_000_000
@@ -20,15 +24,19 @@ NOISE = (7, 18, 65)
 
 @dataclasses.dataclass(frozen=True)
 class Points:
-    """A point cloud: map coordinates and altitude in metres, float64 `[N]`, and LAS classes uint8 `[N]`."""
+    """A point cloud: map coordinates and altitude in metres, float64 `[N]`, and LAS classes uint8 `[N]`.
+
+    `crs` is the coordinate system that the file states, as WKT or by its code; empty where it states none.
+    """
 
     x: np.ndarray
     y: np.ndarray
     z: np.ndarray
     classes: np.ndarray
+    crs: str = ""
 
     def __getitem__(self, chosen: np.ndarray) -> Points:
-        return Points(self.x[chosen], self.y[chosen], self.z[chosen], self.classes[chosen])
+        return Points(self.x[chosen], self.y[chosen], self.z[chosen], self.classes[chosen], self.crs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +80,18 @@ def read_points(path: Path) -> Points:
         classes = np.asarray(cloud.classification, np.uint8)
         usable = ~np.isin(classes, NOISE) & ~np.asarray(cloud.withheld, bool)
         x, y, z = (np.asarray(part, float) for part in (cloud.x, cloud.y, cloud.z))
-        return Points(x, y, z, classes)[usable]
+        return Points(x, y, z, classes, _crs(cloud.header.vlrs))[usable]
+
+
+def _crs(headers: Iterable[Any]) -> str:
+    """Returns the coordinate system that the headers of a LAS file state, as WKT or by the key of GeoTIFF."""
+    for header in headers:
+        if text := getattr(header, "string", ""):
+            return str(text)
+        for key in getattr(header, "geo_keys", ()):
+            if key.id == PROJECTED_CRS and key.tiff_tag_location == 0:
+                return f"EPSG:{key.value_offset}"
+    return ""
 
 
 def surface_and_terrain(points: Points, square: Square) -> np.ndarray | None:

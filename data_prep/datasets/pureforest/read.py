@@ -15,15 +15,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from rasterio.crs import CRS
 
 from data_prep.datasets.pureforest.contract import CLASSES, CONTRACT, SPECIES, UNKNOWN_DATE
-from data_prep.datasets.pureforest.height_model import Square, read_points, surface_and_terrain
-from data_prep.errors import DataPrepError, TileError
+from data_prep.datasets.pureforest.height_model import Points, Square, read_points, surface_and_terrain
+from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import isolated
+from data_prep.readers.accepted import refuse
 from data_prep.readers.inside import inside
 from data_prep.readers.listing import find_files
 from data_prep.readers.raw import expect, open_raster
-from data_prep.readers.registration import georeference
+from data_prep.readers.registration import georeference, same_crs
 from data_prep.readers.splits import SPLITS
 from data_prep.readers.statements import read_pixels
 from data_prep.readers.tables import note, read_rows
@@ -31,8 +33,10 @@ from data_prep.readers.values import quantised
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 
+LEAST_INSIDE = 0.95
+"""Share of the points that lie on their patch: clouds are cut to it."""
 TABLE = "metadata/PureForest-patches.csv"
-_NAME = re.compile(r"(?:TRAIN|VAL|TEST)-(?P<patch>(?P<species>[A-Za-z_]+)-C(?P<index>\d+)-\w+)")
+_NAME = re.compile(r"(?P<split>TRAIN|VAL|TEST)-(?P<patch>(?P<species>[A-Za-z_]+)-C(?P<index>\d+)-\w+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +68,7 @@ def list_tiles(raw_dir: Path) -> dict[str, list[Tile]]:
     Where `TABLE` is there, split and class of each patch must be those it lists.
 
     Raises:
-      DataPrepError: there are no images, or the table contradicts them.
+      DataPrepError: there are no images, or their names, folders and the table contradict each other.
     """
     found = {
         split: [name.removesuffix(".tiff") for name in find_files(raw_dir / "imagery" / split, "*.tiff")]
@@ -88,9 +92,13 @@ def _check_once(tiles: Mapping[str, list[Tile]]) -> None:
     places: dict[str, str] = {}
     for split, members in tiles.items():
         for tile in members:
-            match = _NAME.fullmatch(tile.name)
+            match, file = _NAME.fullmatch(tile.name), f"imagery/{split}/{tile.name}.tiff"
             patch = match["patch"] if match else tile.name
-            note(places, patch, f"imagery/{split}/{tile.name}.tiff", f"patch {patch}")
+            note(places, patch, file, f"patch {patch}")
+            if match and match["split"].lower() != split:
+                raise DataPrepError(
+                    f"{file}: expected an image of {split.upper()} as its folder says, found {match['split']}"
+                )
 
 
 def _check_table(path: Path, tiles: Mapping[str, list[Tile]]) -> None:
@@ -127,8 +135,7 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
     """
     parts = tile.parts
     record = _read_aerial(inside(raw_dir, "imagery", tile.split, f"{tile.name}.tiff"))
-    west, north = record["transform"][2], record["transform"][5]
-    record["height"] = _read_height(inside(raw_dir, "lidar", tile.split, f"{tile.name}.laz"), west, north)
+    record["height"] = _read_height(inside(raw_dir, "lidar", tile.split, f"{tile.name}.laz"), record)
     species = {name: index for index, name in enumerate(SPECIES)}.get(
         parts["species"], CONTRACT.targets["species"].missing_value
     )
@@ -153,13 +160,15 @@ def _read_aerial(path: Path) -> Record:
         }
 
 
-def _read_height(path: Path, west: float, north: float) -> Record:
+def _read_height(path: Path, aerial: Record) -> Record:
+    """Returns the height model of the place where the aerial image lies."""
     modality = CONTRACT.modalities["height"]
     assert modality.quantum is not None, "heights are stored in centimetres"
     side = modality.size
-    square = Square(west, north, modality.ground_sample_distance, side)
+    square = Square(aerial["transform"][2], aerial["transform"][5], modality.ground_sample_distance, side)
     try:
-        heights = surface_and_terrain(isolated.call(read_points, path), square) if path.exists() else None
+        points = isolated.call(read_points, path) if path.exists() else None
+        heights = None if points is None else _heights(path, points, square, aerial["crs"])
         if heights is not None:
             quanta, base = quantised(heights, modality.quantum)
             return {"pixels": quanta[None], "dates": np.array([UNKNOWN_DATE], np.int16), "base": base}
@@ -167,6 +176,19 @@ def _read_height(path: Path, west: float, north: float) -> Record:
         raise TileError(f"{path}: {error}") from error
     pixels = np.empty((0, len(modality.bands), side, side), modality.dtype)
     return {"pixels": pixels, "dates": np.empty((0, 3), np.int16), "base": np.float32(0)}
+
+
+def _heights(path: Path, points: Points, square: Square, crs: str) -> np.ndarray | None:
+    if points.crs and crs:
+        with naming_errors(f"{path}: coordinate system"):
+            found, expected = CRS.from_string(points.crs), CRS.from_string(crs)
+        if not same_crs(expected, found):
+            names = [each.to_string()[:40] for each in (expected, found)]
+            refuse("place", f"{path}: coordinate system, as in the image: expected {names[0]}, found {names[1]}")
+    on_image = square.cells(points)[1]
+    if LEAST_INSIDE * len(on_image) > np.count_nonzero(on_image) > 0:
+        refuse("place", f"{path}: expected points on the image, found {1 - on_image.mean():.0%} of them beside it")
+    return surface_and_terrain(points, square)
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:

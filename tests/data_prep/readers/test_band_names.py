@@ -24,6 +24,7 @@ THE_SAME = [
     (("red", "nir"), ("SR_B4", "SR_B5")),
     (("B04", "B01"), ("B4 - red (665 nm)", "Coastal aerosol")),
     (("DSM", "DTM"), ("dsm", "dtm")),
+    (("B02", "B03", "B04", "B08"), ("B1", "B2", "B3", "B4")),
     (("z",), ("elevation",)),
 ]
 ANOTHER = [
@@ -41,6 +42,7 @@ ANOTHER = [
     (("red", "nir"), ("SR_B5", "SR_B4")),
     (("B04", "B08"), ("SR_B4", "SR_B5")),
     (("DSM", "DTM"), ("DTM", "DSM")),
+    (("B02", "B03", "B04", "B05", "B06"), ("B1", "B2", "B3", "B4", "B5")),
 ]
 
 

@@ -84,6 +84,20 @@ def test_a_coordinate_system_may_be_written_in_two_ways():
     assert not same_crs(CRS.from_epsg(2154), local)
 
 
+UNNAMED = "+proj=utm +zone=32 +ellps=GRS80 +towgs84=0,0,0,0,0,0,0 +units=m +no_defs"
+
+
+@pytest.mark.parametrize(
+    "other", [UNNAMED, UNNAMED.replace("+towgs84=0,0,0,0,0,0,0 ", ""), "EPSG:25832+7837", "EPSG:3044"]
+)
+def test_a_datum_without_name_heights_and_the_order_of_axes_make_no_other_place(other):
+    first, second = CRS.from_epsg(25832), CRS.from_string(other)
+    assert same_crs(first, second)
+    assert same_crs(second, first)
+    for another in (32632, 25833, 23032):
+        assert not same_crs(CRS.from_epsg(another), second)
+
+
 def test_the_place_of_most_dates_counts():
     odd = place(c=700.0)
     assert commonest([odd, FRAME, FRAME]) == FRAME

@@ -13,7 +13,7 @@ from data_prep.__main__ import main
 from data_prep.datasets.pastis_hd.contract import CONTRACT
 from data_prep.datasets.pastis_hd.metadata import read_patches
 from data_prep.datasets.pastis_hd.read import SERIES, read_tile, spot_path, target_path
-from data_prep.errors import TileError
+from data_prep.errors import DataPrepError, TileError
 from mmae_jax.data import sample
 from mmae_jax.data.shards import open_shards
 from tests.data_prep.datasets.pastis_hd.raw_files import replace, save, with_table
@@ -165,6 +165,53 @@ def test_a_damaged_outline_is_named(made_up, geometry):
     patch = dataclasses.replace(read_patches(made_up)["10000"], geometry=geometry)
     with pytest.raises(TileError, match=r"metadata.geojson: patch 10000: geometry: expected one polygon"):
         read_tile(made_up, patch)
+
+
+def outline(change):
+    def apply(collection):
+        geometry = collection["features"][0]["geometry"]
+        geometry["coordinates"] = [[[change(*point[:2]) for point in ring] for ring in geometry["coordinates"][0]]]
+
+    return apply
+
+
+def no_crs(collection):
+    del collection["crs"]
+    outline(lambda x, y: [x / 1e5, y / 1e5])(collection)
+
+
+def another_crs(collection):
+    collection["crs"]["properties"]["name"] = "urn:ogc:def:crs:EPSG::32631"
+
+
+ELSEWHERE = {
+    "degrees": (no_crs, "10000: ground sample distance: expected 1 m, found 1.0008e-05 m"),
+    "doubled": (outline(lambda x, y: [2 * x, 2 * y]), "10000: ground sample distance: expected 1 m, found 2.00"),
+    "UTM": (outline(lambda x, y: [x, y - 1e6]), "10000: north-west corner: expected -400000 to 1300000 and 6000000 to"),
+    "no number": (outline(lambda x, y: [x, float("nan")]), "10000: ground sample distance: expected 1 m, found nan m"),
+    "no name": (lambda collection: collection.update(crs="Lambert"), "crs: expected a name, found 'Lambert'"),
+    "another system": (another_crs, "crs: expected EPSG:2154 as published, found urn:ogc:def:crs:EPSG::32631"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_an_outline_that_is_no_patch_in_france_is_named(raw, change, message):
+    path = raw / "metadata.geojson"
+    collection = json.loads(path.read_text())
+    change(collection)
+    replace(path, json.dumps(collection).encode())
+    with pytest.raises(DataPrepError, match=f"metadata.geojson: (patch )?{message}"):
+        read_tile(raw, read_patches(raw)["10000"])
+
+
+def test_numbers_of_another_byte_order_are_the_same_numbers(raw):
+    patch = read_patches(raw)["10000"]
+    path = S2(raw, patch)
+    before = read_tile(raw, patch)[0]["s2"]["pixels"]
+    resave(lambda data: data.astype(">i2"))(path)
+    after = read_tile(raw, patch)[0]["s2"]["pixels"]
+    assert after.dtype.isnative
+    np.testing.assert_array_equal(after, before)
 
 
 def test_a_damaged_patch_is_skipped_and_the_others_are_kept(raw, tmp_path, capsys):

@@ -11,6 +11,8 @@ import laspy
 import numpy as np
 import pytest
 import rasterio
+from laspy.vlrs.known import WktCoordinateSystemVlr
+from rasterio.crs import CRS
 
 from data_prep.__main__ import main
 from data_prep.datasets.pureforest import read as pureforest
@@ -48,6 +50,14 @@ def move(las: laspy.LasData) -> None:
     las.x = np.asarray(las.x) + 500
 
 
+def move_by_half(las: laspy.LasData) -> None:
+    las.x = np.asarray(las.x) + 25
+
+
+def state_zone(las: laspy.LasData) -> None:
+    las.header.vlrs.append(WktCoordinateSystemVlr(CRS.from_epsg(32631).to_wkt()))
+
+
 DAMAGES = {
     "absent image": ("imagery/train/{}.tiff", Path.unlink, "No such file"),
     "truncated image": ("imagery/train/{}.tiff", truncate, "cannot be read"),
@@ -68,6 +78,16 @@ DAMAGES = {
     "empty cloud": ("lidar/train/{}.laz", lambda p: p.write_bytes(b""), "cannot be read"),
     "no cloud": ("lidar/train/{}.laz", lambda p: p.write_text("no points"), "cannot be read"),
     "another place": ("lidar/train/{}.laz", lambda p: rewrite_cloud(p, move), "expected points east of"),
+    "half a patch off": (
+        "lidar/train/{}.laz",
+        lambda p: rewrite_cloud(p, move_by_half),
+        "points on the image, found 49% of them beside",
+    ),
+    "another zone": (
+        "lidar/train/{}.laz",
+        lambda p: rewrite_cloud(p, state_zone),
+        "coordinate system, as in the image: expected EPSG:2154, found EPSG:32631",
+    ),
     "too high": (
         "lidar/train/{}.laz",
         lambda p: rewrite_cloud(p, lift),
@@ -116,6 +136,14 @@ def test_splits_without_the_table_are_the_folders(raw):
     with_table = pureforest.list_tiles(raw)
     shutil.rmtree(raw / "metadata")
     assert pureforest.list_tiles(raw) == with_table
+
+
+def test_an_image_of_another_split_than_its_folder_stops(raw):
+    shutil.rmtree(raw / "metadata")
+    image = next((raw / "imagery" / "train").iterdir())
+    image.rename(raw / "imagery" / "test" / image.name)
+    with pytest.raises(DataPrepError, match=r"imagery/test/TRAIN-.*: expected an image of TEST .*, found TRAIN"):
+        pureforest.list_tiles(raw)
 
 
 def test_a_part_of_the_dataset_can_be_prepared(raw, capsys):
