@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from data_prep.arguments import add_shard_options, path, positive
+from data_prep.arguments import add_shard_options, path, positive, seed
 from data_prep.datasets import registry
 from data_prep.datasets.folder import command as folder_command
 from data_prep.shards.prepare import prepare
@@ -98,7 +98,7 @@ def _prepare(dataset: str, options: argparse.Namespace) -> None:
 def _add_synthetic(parser: argparse.ArgumentParser, dataset: str) -> None:
     parser.add_argument("--out_dir", type=path, required=True, help="new folder for the raw files")
     parser.add_argument("--tiles", type=positive, default=240, help="number of tiles in all splits together")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the landscape")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the landscape")
     writer = registry.writer(dataset)
     writer.add_arguments(parser)
     parser.set_defaults(

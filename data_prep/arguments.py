@@ -8,6 +8,9 @@ from pathlib import Path
 from etils import epath
 
 from data_prep.readers.accepted import CHECKS
+from mmae_jax.ranges import SEED
+
+STORES = ("gs://", "s3://")
 
 
 def path(text: str) -> Path:
@@ -17,6 +20,8 @@ def path(text: str) -> Path:
     """
     if not text:
         raise argparse.ArgumentTypeError("expected a path, found nothing")
+    if "://" in text and not text.startswith(STORES):
+        raise argparse.ArgumentTypeError(f"expected a local path, {' or '.join(STORES)}, found {text!r}")
     return epath.Path(text) if "://" in text else Path(text).expanduser()
 
 
@@ -24,6 +29,13 @@ def positive(text: str) -> int:
     """Returns a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive whole number, found {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Returns a whole number from 0 to 2³² - 1."""
+    if not text.isdecimal() or not SEED.holds(int(text)):
+        raise argparse.ArgumentTypeError(f"expected {SEED.text}, found {text!r}")
     return int(text)
 
 
@@ -54,7 +66,7 @@ def add_shard_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num_shards", type=positive, help="number of shards per split (default: as many as make about 256 MiB each)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the order of the tiles")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the order of the tiles")
     workers = parser.add_mutually_exclusive_group()
     workers.add_argument("--processes", type=positive, default=1, help="local worker processes")
     workers.add_argument("--beam_options", metavar="OPTIONS", help="run on Apache Beam; see data_prep/shards/beam.py")

@@ -33,10 +33,15 @@ class Problem:
     left_out: str
     message: str
 
+    def __post_init__(self) -> None:
+        # names of files need not be UTF-8, the table is
+        object.__setattr__(self, "message", self.message.encode(errors="backslashreplace").decode())
+
     @property
     def reason(self) -> str:
         """The message without paths, names and values: what many tiles may have in common."""
-        parts = [part for part in self.message.split(": ") if "/" not in part] or ["cannot be used"]
+        parts = [part.partition(", as in ")[0] for part in self.message.split(": ")]
+        parts = [part for part in parts if "/" not in part] or ["cannot be used"]
         text = parts[0] if len(parts) > 1 and parts[1].startswith("expected ") else ": ".join(parts)
         return re.split(r" \(|, found |, though ", text)[0]
 

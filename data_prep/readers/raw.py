@@ -52,15 +52,18 @@ def open_raster(path: Path, ending: str | None = None) -> Iterator[rasterio.Data
         stack.enter_context(rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN=_siblings(path)))
         raster = stack.enter_context(rasterio.open(file, driver=driver))
         _check_bytes(path, raster)
+        if len(raster.subdatasets) > 1:  # of which only the first would be read
+            raise TileError(f"{path}: expected one image, found {len(raster.subdatasets)} pages")
         yield raster
 
 
 def _siblings(path: Path) -> str:
     """Returns what GDAL is to know of the files beside a raster: nothing, unless one describes it."""
     beside = path.with_name(f"{path.name}.aux.xml")
-    if not is_local(path) or not beside.exists() or is_accepted("links"):
+    if not is_local(path) or not beside.exists():
         return "EMPTY_DIR"
-    if any(each.is_symlink() for each in path.parent.glob(f"{glob.escape(path.stem)}.*") if each != path):
+    others = (each for each in path.parent.glob(f"{glob.escape(path.stem)}.*") if each != path)
+    if not is_accepted("links") and any(each.is_symlink() for each in others):
         raise TileError(f"{beside}: expected no link beside an image that it describes, found one")
     return "TRUE"
 

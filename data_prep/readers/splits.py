@@ -86,20 +86,35 @@ def check_split(name: str, where: str) -> None:
     Phases train on splits of any name, but evaluate `val` and test `test`, spelt so. TFDS takes letters, digits and
     underscores, and by `all` means all splits.
     """
-    meant = _MEANT.get(name.strip().lower(), name.strip().lower())
-    if name not in SPLITS and meant in SPLITS:
-        raise DataPrepError(f"{where}: expected {', '.join(SPLITS)}, found {name!r}; did you mean {meant}?")
-    if not NAME.fullmatch(name) or meant == "all":
+    usual = meant(name)
+    if name not in SPLITS and usual in SPLITS:
+        raise DataPrepError(f"{where}: expected {', '.join(SPLITS)}, found {name!r}; did you mean {usual}?")
+    if not NAME.fullmatch(name) or usual == "all":
         raise DataPrepError(f"{where}: expected a split's name of letters, digits and underscores, found {name!r}")
 
 
+def meant(name: str) -> str:
+    """Returns the usual name of a split that is spelt in any way."""
+    return _MEANT.get(name.strip().lower(), name.strip().lower())
+
+
 def check_tiles(splits: Mapping[str, Sequence[Any]]) -> None:
-    """Raises a `DataPrepError` unless splits are named as they can be, and each tile is in one of them, once."""
-    places: dict[str, str] = {}
+    """Raises a `DataPrepError` unless splits are named as they can be, and each tile is in one of them, once.
+
+    Names that differ by case alone are one: on some disks they are one file.
+    """
+    places, spelt = dict[str, str](), dict[str, str]()
     for split, tiles in splits.items():
         check_split(split, "splits")
         for number, tile in enumerate(tiles, 1):
-            note(places, tile.name, f"split {split} (its tile {number})", f"tile {tile.name}")
+            key = tile.name.casefold()
+            other = spelt.setdefault(key, tile.name)
+            alike = "" if other == tile.name else f", also written {other}"
+            note(places, key, f"split {split} (its tile {number})", f"tile {tile.name}{alike}")
+            try:
+                tile.name.encode()
+            except UnicodeEncodeError:
+                raise DataPrepError(f"split {split}: expected a tile's name in UTF-8, found {tile.name!r}") from None
 
 
 def read_column(path: Path, column: str) -> list[str]:

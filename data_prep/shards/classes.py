@@ -38,7 +38,7 @@ def absent(contract: Dataset, found: Iterable[Mapping[str, Iterable[int]]]) -> l
         if missing:
             names = ", ".join(target.classes[index] for index in missing[:MOST_NAMES])
             more = ", …" if len(missing) > MOST_NAMES else ""
-            shifted = "; do the files count from 1?" if missing[0] == 0 and len(missing) < target.num_classes else ""
+            shifted = "; do the files count from 1?" if missing == [0] and target.num_classes > 2 else ""
             lines.append(
                 f"target {name}: {len(missing)} of {target.num_classes} classes in no tile: {names}{more}{shifted}"
             )

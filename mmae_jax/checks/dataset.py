@@ -88,6 +88,11 @@ def _check_target(field: str, target: Target, blocks: int) -> None:
     if target.size is not None:
         check_dtype(field, target.dtype, LARGEST_OF_JAX)
         _check_blocks(field, target.size, blocks)
+    if target.pixel_values is None and 0 <= target.missing_value < target.num_classes:
+        raise SpecError(
+            f"{field}.missing_value: expected a value that is no class, 0 to {target.num_classes - 1}, "
+            f"found {target.missing_value}"
+        )
     if target.colours is not None:
         if len(target.colours) != target.num_classes:
             raise SpecError(

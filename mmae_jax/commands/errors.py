@@ -34,7 +34,14 @@ def exit_code(command: Callable[[], int | None]) -> int:
         return _tell(f"error: {error}", USAGE)
     except EXPECTED as error:
         more = isinstance(error, OSError) and error.errno == errno.EMFILE
-        return _tell(f"error: {error}{'; raise the limit: ulimit -n 65536' if more else ''}", FAILED)
+        return _tell(f"error: {_text(error)}{'; raise the limit: ulimit -n 65536' if more else ''}", FAILED)
+
+
+def _text(error: Exception) -> str:
+    """Returns what an error says; of the operating system's, file and reason without its number."""
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _tell(message: str, code: int) -> int:

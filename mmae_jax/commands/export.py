@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 
 from mmae_jax.commands.messages import show_messages
+from mmae_jax.commands.parser import add_workdir
 from mmae_jax.spec import PHASES
 from mmae_jax.weights.export import export
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
-    parser.add_argument("--workdir", required=True, help="folder of the run")
+    add_workdir(parser, "folder of the run")
     parser.add_argument("--out", required=True, help="file to write: .safetensors, or .pt with the extra `torch`")
     parser.add_argument(
         "--phase", choices=PHASES, help="phase whose weights to write; the last finished one by default"

@@ -55,6 +55,17 @@ def add_config(parser: argparse.ArgumentParser, **options: Any) -> None:
     parser.set_defaults(overrides=())
 
 
+def add_workdir(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds `--workdir=DIR`, the folder of a run, as `options.workdir` of type `str`."""
+    parser.add_argument("--workdir", type=_folder, required=True, help=text)
+
+
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a folder, found nothing")
+    return text
+
+
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """Returns the options in `arguments`.
 

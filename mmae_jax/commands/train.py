@@ -10,7 +10,7 @@ from absl import logging
 from mmae_jax.commands.config_file import load_fields
 from mmae_jax.commands.errors import CONTINUES, EXPECTED
 from mmae_jax.commands.messages import show_messages
-from mmae_jax.commands.parser import add_config, check_at_least
+from mmae_jax.commands.parser import add_config, add_workdir, check_at_least
 from mmae_jax.config import experiment_from_config
 from mmae_jax.launch.cluster import find_cluster, start
 from mmae_jax.launch.signals import Preempted, Signals
@@ -21,9 +21,7 @@ from mmae_jax.train.ending import ending
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
     add_config(parser, required=True)
-    parser.add_argument(
-        "--workdir", required=True, help="folder for checkpoints, logs and figures; an interrupted run goes on"
-    )
+    add_workdir(parser, "folder for checkpoints, logs and figures; an interrupted run goes on")
     parser.add_argument(
         "--coordinator",
         metavar="HOST:PORT",

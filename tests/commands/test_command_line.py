@@ -43,6 +43,7 @@ MISTAKES = [
     ("--config.mesh=4", "--config.mesh: expected the fields of Mesh, found 4"),
     ("--config.inputs=4", "--config.inputs: expected names with settings, found 4"),
     ("--wrokdir=x", "unrecognized arguments: --wrokdir=x; did you mean --workdir?"),
+    ("--workdir=", "argument --workdir: expected a folder, found nothing"),
     ("now", "unrecognized arguments: now"),
     ("--num_processes=0", "--num_processes: expected 1 or more, found 0"),
     ("--num_processes=two", "argument --num_processes: invalid int value: 'two'"),
@@ -132,7 +133,7 @@ def test_modules_are_commands_too(module, monkeypatch, capsys):
     ("error", "code", "message"),
     [
         (SpecError("seed: expected int"), 1, "error: seed: expected int"),
-        (FileNotFoundError(2, "No such file", "x"), 1, "error: [Errno 2] No such file: 'x'"),
+        (FileNotFoundError(2, "No such file", "x"), 1, "error: x: No such file"),
         (Ending("step 3: not finite"), 1, "error: step 3: not finite"),
         (UsageError("--tiles: expected 3 or more"), 2, "error: --tiles: expected 3 or more"),
         (Preempted("saved"), 75, "saved"),

@@ -76,7 +76,7 @@ def load(spec: Path) -> Folder:
         raise DataPrepError(f"--spec: {spec} cannot be read ({error})") from error
     except SyntaxError as error:
         raise DataPrepError(f"{spec}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(spec)]
         raise DataPrepError(f"{spec}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}") from error
     if not isinstance(folder, Folder):

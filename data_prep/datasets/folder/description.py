@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from immutabledict import immutabledict
 
+from data_prep.datasets.folder.fields import check_contract, check_numbers, check_types
 from data_prep.datasets.folder.names import check_names, check_shares
 from data_prep.datasets.folder.patterns import PatternError, date_expression, pattern_fields
 from data_prep.datasets.folder.values import Values, check_values, holds
 from mmae_jax.checks import check_dtype, check_pixels
-from mmae_jax.config import from_plain, to_plain
 from mmae_jax.spec import Dataset, Modality, SpecError, Target
 from mmae_jax.tasks import TASKS
 
@@ -51,7 +51,7 @@ class Files:
 
 @dataclasses.dataclass(frozen=True)
 class Raster:
-    """A target with a class or a number per pixel: files like those of `Files`, with `{tile}`; the first band counts.
+    """A target with a class or a number per pixel: files of one band like those of `Files`, with `{tile}`.
 
     Attributes:
       pattern: paths below the raw folder, with `{tile}`.
@@ -152,10 +152,11 @@ def check(folder: Folder) -> None:
         raise SpecError(f"splits: expected Table, Fractions or InNames, found {folder.splits!r}")
     if not folder.modalities:
         raise SpecError("modalities: expected at least one, found none")
-    from_plain(Dataset, to_plain(folder.contract), "")
+    check_types(folder)
     check_names(folder)
+    check_numbers(folder)
     for name, files in folder.modalities.items():
-        _check_files(f"modalities.{name}", files)
+        _check_files(f"modalities.{name}", files, folder.splits)
         _check_sensor(f"modalities.{name}.sensor", files.sensor, folder)
     for name, source in folder.targets.items():
         _check_target(f"targets.{name}", source, folder)
@@ -166,6 +167,7 @@ def check(folder: Folder) -> None:
         )
     if isinstance(folder.splits, Fractions):
         check_shares(folder.splits.shares)
+    check_contract(folder.contract)
 
 
 def _expect(field: str, found: object, kind: type, inner: type | tuple[type, ...]) -> None:
@@ -178,8 +180,12 @@ def _expect(field: str, found: object, kind: type, inner: type | tuple[type, ...
             raise SpecError(f"{field}.{name}: expected {names}, found {value!r}")
 
 
-def _check_files(field: str, files: Files) -> None:
+def _check_files(field: str, files: Files, splits: Table | Fractions | InNames) -> None:
     fields = _fields(f"{field}.pattern", files.pattern)
+    if "split" in fields and isinstance(splits, Fractions):
+        raise SpecError(
+            f"{field}.pattern: expected no {{split}}, as splits are Fractions, found {files.pattern!r}; write *"
+        )
     given = [name for name in ("date_regex", "dates", "date") if getattr(files, name) is not None]
     given += ["{date} in the pattern"] if "date" in fields else []
     if len(given) != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,10 +12,13 @@ from data_prep.datasets.folder.description import Files
 from data_prep.datasets.folder.series import Date
 from mmae_jax.data.dates import missing_values
 from mmae_jax.spec import Modality, SpecError
+from mmae_jax.spec.error import shown
 
 
 def check_offsets(field: str, files: Files) -> None:
-    """Raises a `SpecError` if `offsets` of a description are not days and numbers."""
+    """Raises a `SpecError` if `offsets` of a description are not days and numbers, in the unit of the sensor."""
+    if not isinstance(files.offsets, Mapping):
+        raise SpecError(f"{field}.offsets: expected days with their offsets, found {shown(files.offsets)}")
     for text, offset in files.offsets.items():
         try:
             datetime.date.fromisoformat(text)
@@ -23,6 +26,20 @@ def check_offsets(field: str, files: Files) -> None:
             raise SpecError(f"{field}.offsets: expected days like '2022-01-25', found {text!r}") from error
         if isinstance(offset, bool) or not isinstance(offset, (int, float)) or not math.isfinite(offset):
             raise SpecError(f"{field}.offsets: {text}: expected a number, found {offset!r}")
+        _check_unit(f"{field}.offsets: {text}", files.sensor, offset)
+
+
+def _check_unit(where: str, sensor: Modality, offset: float) -> None:
+    """Raises a `SpecError` if an offset cannot be in the sensor's unit: one in stored numbers makes all values 0."""
+    steps = abs(offset - sensor.offset) / sensor.scale
+    if np.dtype(sensor.dtype).kind not in "iu" or steps == 0:
+        return
+    limits = np.iinfo(sensor.dtype)
+    if not 0.5 <= steps <= int(limits.max) - int(limits.min):
+        raise SpecError(
+            f"{where}: expected an offset in {sensor.unit or 'the unit of the sensor'}, of which a stored step is "
+            f"{sensor.scale:g}, found {offset:g}, {steps:g} steps from that of the sensor"
+        )
 
 
 def offsets_of(files: Files, dates: Sequence[Date]) -> list[float]:

@@ -27,6 +27,11 @@ CODES = {
 """What codes of `strptime` look like in a file name."""
 OTHERS = {"*": "([^/]*)", "**/": "((?:[^/]+/)*)"}
 """What else varies in paths."""
+BESIDE_EACH_OTHER = re.compile(r"(?:\{tile\}|\{split\}|\*)(?:\{tile\}|\{split\})|(?:\{tile\}|\{split\})\*")
+"""Where nothing says where the one ends and the other begins."""
+
+
+_WITHOUT_GAPS = re.compile(r"%\w%")
 
 
 class PatternError(ValueError):
@@ -56,7 +61,8 @@ def pattern_fields(pattern: str) -> set[str]:
     """Returns the names of the fields of a pattern.
 
     Raises:
-      PatternError: it has no `{tile}`, another field than `FIELDS`, or `**` beside other text.
+      PatternError: it has no `{tile}`, another field than `FIELDS`, two parts of any text beside each other, or `**`
+        beside other text.
     """
     found = set(re.findall(r"\{(.*?)\}", pattern))
     if "tile" not in found or not found <= set(FIELDS):
@@ -66,6 +72,10 @@ def pattern_fields(pattern: str) -> set[str]:
     *folders, file = pattern.split("/")
     if "**" in file or any("**" in name and name != ANY_DEPTH for name in folders):
         raise PatternError(f"expected ** alone between slashes, for folders of any depth, found {pattern!r}")
+    if BESIDE_EACH_OTHER.search(pattern):
+        raise PatternError(
+            f"expected text between {{tile}}, {{split}} and *, which stand for any text, found {pattern!r}"
+        )
     return found
 
 
@@ -103,7 +113,10 @@ def find(raw_dir: Path, pattern: str, date_format: str, field: str) -> list[Matc
       DataPrepError: there is none; names `field`, where the pattern was given.
     """
     expression = _expression(pattern, date_format)
-    anything = re.sub(r"\{.*?\}", "*", pattern.replace("{date}", re.sub("%.", "*", date_format)))
+    anything = re.sub(r"\{date\}", lambda _: re.sub("%.", "*", date_format), pattern)
+    anything = "/".join(
+        name if name == ANY_DEPTH else re.sub(r"(?:\{.*?\}|\*)+", "*", name) for name in anything.split("/")
+    )
     paths = find_files(raw_dir, anything)
     found = [_match(path, match) for path in paths if (match := expression.fullmatch(path)) is not None]
     if not found:
@@ -125,6 +138,8 @@ def parse_moment(text: str, date_format: str, where: str) -> datetime.datetime:
     """
     try:
         moment = datetime.datetime.strptime(text, date_format)
+        if _WITHOUT_GAPS.search(date_format) and not re.fullmatch(date_expression(date_format), text):
+            raise ValueError(text)  # 2020111 may be a day in January or November
         exists = "%j" not in date_format or f"{moment:%j}" in text  # day 366 of other years would be in the next one
     except ValueError as error:
         raise DataPrepError(f"{where}: expected a date {date_format}, found {text!r}") from error

@@ -133,6 +133,8 @@ def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image
 def _read_raster(path: Path, files: Files, dates: Sequence[Date]) -> tuple[np.ndarray, tuple[Place, ...]]:
     sensor, num_dates = files.sensor, len(dates)
     side, bands, offsets = sensor.size + 2 * sensor.frame, len(sensor.bands), offsets_of(files, dates)
+    if not num_dates:
+        raise TileError(f"{path}: expected dates of its tile in {files.dates}, found none")
     with open_raster(path) as file:
         if file.count != bands * num_dates:
             of_dates = f" × {num_dates} dates = {bands * num_dates}" if num_dates != 1 else ""

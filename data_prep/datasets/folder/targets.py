@@ -115,6 +115,7 @@ def read_raster_target(path: Path, source: Raster, tile_meters: float) -> tuple[
     """
     target = source.target
     with open_raster(path) as file:
+        expect(path, "bands", 1, file.count)
         expect(path, "size", (target.size, target.size), file.shape)
         if source.values is None:
             expect(path, "dtype", target.dtype, file.dtypes[0])

@@ -14,7 +14,7 @@ from data_prep.datasets.folder.series import Acquisition, read_series
 from data_prep.datasets.folder.targets import Label, read_labels, table_rows
 from data_prep.errors import DataPrepError
 from data_prep.readers.inside import inside
-from data_prep.readers.splits import check_split
+from data_prep.readers.splits import check_split, meant
 from data_prep.readers.tables import note
 
 
@@ -46,15 +46,15 @@ def list_tiles(folder: Folder, raw_dir: Path) -> dict[str, list[FolderTile]]:
     for name, files in folder.modalities.items():
         matches = find(raw_dir, files.pattern, files.date_format, f"modalities.{name}.pattern")
         for match in matches:
-            named = splits.setdefault(match.tile, {})
-            if match.split is not None:
-                named.setdefault(match.split, match.path)
+            splits.setdefault(match.tile, {})
+        _note_splits(splits, matches)
         series[name] = read_series(files, matches, raw_dir, f"modalities.{name}")
     rasters, labels = {}, {}
     for name, source in folder.targets.items():
         if isinstance(source, Raster):
             matches = find(raw_dir, source.pattern, "%Y%m%d", f"targets.{name}.pattern")
             rasters[source.target.field] = _one_each(matches, raw_dir, f"targets.{name}")
+            _note_splits(splits, matches)
         else:
             labels[source.target.field] = read_labels(source, raw_dir)
     tiles = {
@@ -67,6 +67,13 @@ def list_tiles(folder: Folder, raw_dir: Path) -> dict[str, list[FolderTile]]:
         for tile in sorted(splits)
     }
     return _split(folder, raw_dir, tiles, splits)
+
+
+def _note_splits(splits: Mapping[str, dict[str, str]], matches: list[Match]) -> None:
+    """Notes which splits the names of files tell, each with one of these, of the tiles in `splits`."""
+    for match in matches:
+        if match.split is not None and match.tile in splits:
+            splits[match.tile].setdefault(match.split, match.path)
 
 
 def _one_each(matches: list[Match], raw_dir: Path, field: str) -> dict[str, str]:
@@ -83,6 +90,12 @@ def _split(
     for tile, split in _assigned(folder, raw_dir, list(tiles), in_names):
         if tile not in tiles:
             raise DataPrepError(f"splits: expected files of tile {tile!r}, which has a split, in {raw_dir}, found none")
+        for named, file in in_names[tile].items():
+            if meant(named) != meant(split):
+                raise DataPrepError(
+                    f"splits: tile {tile}: expected {split}, found {named} in the name of {file}; where that tells no "
+                    "split, write * for {split}"
+                )
         found.setdefault(split, []).append(tiles[tile])
     if "train" not in found:
         raise DataPrepError(f"splits: expected tiles in split train, found {', '.join(found) or 'none'}")

@@ -48,6 +48,7 @@ def as_indices(path: Path, values: np.ndarray, target: Target, meanings: Values 
 def check_values(field: str, target: Target, meanings: object, of_pixels: bool) -> None:
     """Raises a `SpecError` unless `meanings` are values of a target with one class, and give each class a value."""
     if meanings is None:
+        _check_numbers(field, target, of_pixels)
         return
     if not isinstance(meanings, Mapping) or target.kind not in ("segment", "classif"):
         raise SpecError(f"{field}.values: expected a value for each class of a map or a column, found {meanings!r}")
@@ -64,6 +65,18 @@ def check_values(field: str, target: Target, meanings: object, of_pixels: bool) 
             f"{field}.target.missing_value: expected a value of {target.dtype}, which None is stored as, "
             f"found {target.missing_value}"
         )
+
+
+def _check_numbers(field: str, target: Target, of_pixels: bool) -> None:
+    """Raises a `SpecError` where a value could be the name of one class and the index of another."""
+    if target.kind not in ("segment", "classif"):
+        return
+    numbers = {str(index) for index in (*range(target.num_classes), *target.excluded)}
+    for index, name in enumerate(target.classes):
+        if name != str(index) and (name.isdecimal() if of_pixels else name in numbers):
+            raise SpecError(
+                f"{field}.values: expected what each value means, as class {name!r} has index {index}, found None"
+            )
 
 
 def holds(dtype: str, value: float) -> bool:

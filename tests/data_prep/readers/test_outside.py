@@ -276,6 +276,17 @@ def test_files_beside_an_image(raw, outside, ending, how):
     untouched(outside)
 
 
+def test_accepted_links_leave_the_statements_of_a_file_beside_an_image(raw):
+    scale = '<PAMDataset><PAMRasterBand band="1"><Scale>0.5</Scale></PAMRasterBand></PAMDataset>'
+    (raw / f"{IMAGE}.aux.xml").write_text(scale)
+    for accepted in (set(), {"links"}):
+        with (
+            accepting(accepted),
+            pytest.raises(DataPrepError, match=r"scale: expected 1 as the contract says, found 0\.5"),
+        ):
+            read_folder(raw)
+
+
 @pytest.mark.parametrize("name", ["labels.gpkg", "labels.geojson"])
 def test_a_vector_file_that_is_none(raw, outside, name):
     pytest.importorskip("pyogrio")

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from data_prep.errors import TileError
-from data_prep.problems import Problem, report
+from data_prep.problems import Problem, report, table
 from data_prep.shards.prepare import prepare
 from data_prep.shards.summary import described
 from data_prep.shards.verify import verify
@@ -54,7 +54,13 @@ def test_each_is_listed_with_its_reason(tmp_path):
         ("target crop: expected a file crop/a2.tif, found none", "target crop"),
         ("raw/a.tif: not found, though other bands of it are there", "not found"),
         ("raw/a.tif", "cannot be used"),
+        ("raw/a.tif: coordinate system, as in raw/b.tif: expected EPSG:32631, found EPSG:32632", "coordinate system"),
     ],
 )
 def test_reasons_leave_out_what_differs_between_tiles(message, reason):
     assert Problem("a", "tile", message).reason == reason
+
+
+def test_names_of_files_that_are_no_utf8_are_written_all_the_same():
+    problem = Problem("a", "date", "raw/caf\udce9.tif: cannot be read")
+    assert "caf\\udce9.tif" in table({"train": [problem]}).encode().decode()
