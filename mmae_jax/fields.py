@@ -72,7 +72,10 @@ def walk(value: Any, name: str = "") -> Iterator[Field]:
         if dataclasses.is_dataclass(below):
             yield from walk(below, path)
         elif typing.get_origin(hints[field]) is immutabledict:
-            for key, item in below.items():
-                yield from walk(item, f"{path}.{key}")
+            items = {f"{path}.{key}": item for key, item in below.items() if dataclasses.is_dataclass(item)}
+            for path_of_item, item in items.items():
+                yield from walk(item, path_of_item)
+            if len(items) < len(below) or not below:  # names that stand for others
+                yield Field(path, dict(below), dataclasses.replace(meaning, default={}))
         else:
             yield Field(path, below, meaning)

@@ -146,7 +146,8 @@ def check_ranges(part: Any, path: str = "") -> None:
             check_ranges(value, where)
         elif isinstance(value, Mapping):
             for key, item in value.items():
-                check_ranges(item, f"{where}.{key}")
+                if dataclasses.is_dataclass(item):  # else names that stand for others
+                    check_ranges(item, f"{where}.{key}")
         elif (allowed := RANGES[type(part)].get(name)) is not None and value is not None:
             for number in value if isinstance(value, tuple) else (value,):
                 if not allowed.holds(number):

@@ -18,10 +18,10 @@ from mmae_jax.models.masking import draw_masks
 from mmae_jax.models.params import by_path, named
 from mmae_jax.spec import SpecError
 from mmae_jax.train import loop
-from mmae_jax.train.drawing import new_params
 from mmae_jax.train.state import Program, abstract_state, begin_phase
 from mmae_jax.train.step import train_step
 from mmae_jax.weights.checkpoint import Checkpoints, load_params
+from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.progress import Progress
 from tests import runs
 

@@ -14,9 +14,9 @@ from mmae_jax import parallel
 from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.parser import add_config
 from mmae_jax.spec import PHASES, SpecError
-from mmae_jax.train.drawing import new_params
 from mmae_jax.train.state import Program, TrainState, begin_phase
 from mmae_jax.weights.checkpoint import Checkpoints
+from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.progress import Progress
 
 TOTAL_STEPS = 1000

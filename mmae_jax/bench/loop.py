@@ -26,13 +26,13 @@ from mmae_jax.commands.parser import add_config, check_at_least
 from mmae_jax.data.pipeline import train_batches
 from mmae_jax.data.shards import open_shards
 from mmae_jax.spec import PHASES, Experiment
-from mmae_jax.train.drawing import new_params
 from mmae_jax.train.monitor.lines import read_lines
 from mmae_jax.train.monitor.log import SPEED_FILE
 from mmae_jax.train.phase import PhaseRun
 from mmae_jax.train.session import Session
 from mmae_jax.train.state import begin_phase
 from mmae_jax.train.step import train_step
+from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.progress import Progress
 
 LOG_LINES = 10

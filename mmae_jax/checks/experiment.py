@@ -30,6 +30,7 @@ def check_experiment(experiment: spec.Experiment) -> None:
     for name in experiment.phases:
         _check_phase(name, experiment.phase(name), experiment)
     _check_allow(experiment)
+    _check_transfer(experiment)
     if experiment.profile and len(experiment.profile) != 2:
         raise SpecError(f"profile: expected the first step and the number of steps, found {shown(experiment.profile)}")
 
@@ -71,6 +72,24 @@ def _check_encoder(experiment: spec.Experiment) -> None:
     from mmae_jax.models.encoder import encoder_class
 
     encoder_class(experiment)
+
+
+def _check_transfer(experiment: spec.Experiment) -> None:
+    """Names on the left are this experiment's; those on the right are compared with `init_from` when it is opened."""
+    inputs, transfer = experiment.inputs, experiment.transfer
+    for field, names in (("inputs", transfer.inputs), ("bands", transfer.bands)):
+        for name in names:
+            if name not in inputs:
+                raise SpecError(f"transfer.{field}: no input {shown(name)}; expected some of {choices(inputs)}")
+    for name, bands in transfer.bands.items():
+        for band in bands:
+            if band not in inputs[name].band_names:
+                known = choices(inputs[name].band_names)
+                raise SpecError(f"transfer.bands.{name}: no band {shown(band)}; expected some of {known}")
+    sources = (*transfer.inputs.values(), *transfer.modules.values(), *transfer.modules)
+    for source in (*sources, *(band for bands in transfer.bands.values() for band in bands.values())):
+        if not source:
+            raise SpecError("transfer: expected names of inputs, bands and modules, found ''")
 
 
 def _check_loss(loss: str) -> None:

@@ -75,7 +75,8 @@ def _below(kind: Any, at: Any, part: str, name: str) -> Any:
     if isinstance(at, Mapping) and dataclasses.is_dataclass(kind):
         known = type_hints(kind)  # type: ignore[arg-type]
     elif isinstance(at, Mapping) and typing.get_origin(kind) is immutabledict:
-        known = dict.fromkeys(at, typing.get_args(kind)[1])
+        value = typing.get_args(kind)[1]
+        known = dict.fromkeys(at, value) if dataclasses.is_dataclass(value) else {part: value}  # else any name
     else:
         raise UsageError(f"{name}.{part}: no such field; expected nothing below {name}")
     if part not in known:

@@ -12,9 +12,12 @@ from mmae_jax.spec.experiment import Experiment
 from mmae_jax.spec.model import ARCHITECTURES, Architecture, Input, Mask, Model
 from mmae_jax.spec.sensors import Dataset, Modality, Target
 from mmae_jax.spec.training import PHASES, Data, Logging, Mesh, Phase
+from mmae_jax.spec.transfer import BY_NAME, NEW, Transfer
 
 __all__ = [
     "ARCHITECTURES",
+    "BY_NAME",
+    "NEW",
     "PHASES",
     "Architecture",
     "Data",
@@ -29,4 +32,5 @@ __all__ = [
     "Phase",
     "SpecError",
     "Target",
+    "Transfer",
 ]

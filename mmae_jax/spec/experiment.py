@@ -10,6 +10,7 @@ from mmae_jax.spec.error import SpecError
 from mmae_jax.spec.model import Input, Mask, Model
 from mmae_jax.spec.sensors import Dataset, Modality
 from mmae_jax.spec.training import PHASES, Data, Logging, Mesh, Phase
+from mmae_jax.spec.transfer import BY_NAME, Transfer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Experiment:
       mesh: how the devices are divided.
       logging: what is written while training.
       init_from: workdir or weights to start from; random weights if None.
+      transfer: what of `init_from` starts what, where names do not say it.
       profile: `(first, count)`: `count` training steps of the first phase run are traced, from its step `first` on;
         none if empty [steps].
       compilation_cache: folder in which compiled programs are kept, seen by all processes; that of
@@ -56,6 +58,7 @@ class Experiment:
     mesh: Mesh = Mesh()
     logging: Logging = Logging()
     init_from: str | None = None
+    transfer: Transfer = BY_NAME
     profile: tuple[int, ...] = ()
     compilation_cache: str | None = None
 

@@ -19,10 +19,10 @@ from mmae_jax.data.value_check import check_first_values
 from mmae_jax.formats import naming_folder
 from mmae_jax.models.attention import NAMES, kernels_of
 from mmae_jax.spec import PHASES, Experiment
-from mmae_jax.train.drawing import new_params
 from mmae_jax.train.exclusive import exclusive
 from mmae_jax.train.longer import reopen, trained_longer
 from mmae_jax.train.phase import PhaseRun
+from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.folder import check_same_experiment
 from mmae_jax.weights.result import read_result
 from mmae_jax.weights.source import load_initial, open_weights
@@ -99,5 +99,9 @@ def initial_params(experiment: Experiment, phase: str, workdir: epath.Path, mesh
         if earlier in finished:
             return open_weights(workdir, earlier, finished[earlier], averaged=False).on(mesh, experiment)
     if experiment.init_from is not None:
-        return load_initial(experiment, mesh)
+        params, report = load_initial(experiment, mesh)
+        logging.info("%s", report.summary())
+        if jax.process_index() == 0:
+            report.write(workdir / phase / "checkpoints")
+        return params
     return new_params(experiment, mesh)

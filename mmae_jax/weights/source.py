@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,10 +18,11 @@ from mmae_jax.models.params import Path, abstract_model, by_path, from_paths
 from mmae_jax.spec import PHASES, Dataset, Experiment, Mesh, SpecError
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.checkpoint import load_params
+from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.folder import open_experiment
 from mmae_jax.weights.result import read_result
 from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, check_numbers, read_tensors
-from mmae_jax.weights.transfer import check_transfer
+from mmae_jax.weights.transfer import LoadReport, adapted, all_loaded, check_transfer, same_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Weights:
     where: epath.Path
     experiment: Experiment | None
     _load: Callable[[Experiment, jax.sharding.Mesh], nnx.State]
+    _tensors: dict[str, np.ndarray] | None = None
 
     @property
     def contract(self) -> Dataset | None:
@@ -61,6 +64,14 @@ class Weights:
     def arrays(self) -> dict[Path, np.ndarray]:
         """Returns path → array of every parameter, for the experiment they were trained in; raises as `on`."""
         return {path: np.asarray(array) for path, array in by_path(self.on(parallel.make_mesh(Mesh()))).items()}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Returns PyTorch name → array, as they were trained; raises as `on`."""
+        if self._tensors is not None:
+            return self._tensors
+        if self.experiment is None:
+            raise WeightsError(f"{self.where}: does not say for which experiment its weights are; expected a run")
+        return torch_names.to_state_dict(self.arrays(), self.experiment)
 
 
 def open_weights(
@@ -92,14 +103,26 @@ def open_weights(
         raise WeightsError(f"{path}: one set of weights; {', '.join(chosen)} can be chosen in a workdir only")
     tensors, experiment = read_tensors(path)
     check_numbers(tensors, path)
-    return Weights(path, experiment, functools.partial(_from_tensors, tensors))
+    return Weights(path, experiment, functools.partial(_from_tensors, tensors), tensors)
 
 
-def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
-    """Returns the parameters in `init_from`, see `open_weights`.
+class Initial(NamedTuple):
+    """Where a run starts.
+
+    Attributes:
+      params: all parameters of the model.
+      report: what each was taken from.
+    """
+
+    params: nnx.State
+    report: LoadReport
+
+
+def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> Initial:
+    """Returns the parameters in `init_from`, see `open_weights`, for the model of an experiment (docs/weights.md).
 
     Raises:
-      SpecError: nothing can be read from there, it does not match the model, or means something else.
+      SpecError: nothing can be read from there, a part of the model has no source, or weights mean something else.
     """
     assert experiment.init_from is not None, "asked for by the configuration"
     try:
@@ -113,7 +136,28 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
         )
     else:
         check_transfer(experiment, weights.experiment, weights.where)
-    return weights.on(mesh, experiment)
+    try:
+        return _taken_over(weights, experiment, mesh)
+    except WeightsError:
+        raise
+    except SpecError as error:
+        raise SpecError(f"init_from: {error}") from error
+
+
+def _taken_over(weights: Weights, experiment: Experiment, mesh: jax.sharding.Mesh) -> Initial:
+    """Returns weights as they are where the model is the same, else adapted to it and completed."""
+    if weights.experiment is not None and same_model(weights.experiment, experiment):
+        return Initial(weights.on(mesh, experiment), all_loaded(experiment, weights.where))
+    tensors, report = adapted(weights.tensors(), weights.experiment, experiment, weights.where)
+    abstract = abstract_model(experiment)[1]
+    known = by_path(abstract)
+    shapes = {path: leaf.shape for path, leaf in known.items()}
+    shardings = dict(by_path(parallel.shardings(abstract, mesh)))
+    loaded = torch_names.parameters(tensors, shapes, experiment)
+    placed = jax.device_put(loaded, {path: shardings[path] for path in loaded})
+    if len(loaded) < len(known):
+        placed = by_path(new_params(experiment, mesh)) | placed
+    return Initial(from_paths(placed, abstract), report)
 
 
 def _open_run(workdir: epath.Path, phase: str | None, step: int | None, averaged: bool | None) -> Weights:

@@ -195,8 +195,19 @@ def from_state_dict(
             f"{len(shapes_differ)} of another shape; {len(unknown)} are unknown"
             + "".join(_first_of(lines) for lines in (missing, unknown, shapes_differ))
         )
-    params = {path: np.empty(shape, np.float32) for path, shape in shapes.items()}
+    return parameters(tensors, shapes, experiment)
+
+
+def parameters(
+    tensors: Mapping[str, np.ndarray], shapes: Mapping[Path, tuple[int, ...]], experiment: Experiment
+) -> dict[Path, np.ndarray]:
+    """Returns those of our parameters whose tensors are all there; arguments as of `from_state_dict`, shapes agree."""
+    table = weights(experiment)
+    absent = {weight.path for weight in table if weight.name not in tensors}
+    params = {path: np.empty(shape, np.float32) for path, shape in shapes.items() if path not in absent}
     for weight in table:
+        if weight.path in absent:
+            continue
         shape = shapes[weight.path]
         if weight.layer is None:
             params[weight.path][...] = weight.from_torch(tensors[weight.name], shape)

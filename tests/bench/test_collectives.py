@@ -11,9 +11,9 @@ from mmae_jax.bench.compile import collectives, hlo
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.masking import draw_masks
 from mmae_jax.models.params import abstract_model
-from mmae_jax.train.drawing import SHORTEST, drawing
 from mmae_jax.train.state import Program, abstract_arguments, abstract_state, beginning, split_trained
 from mmae_jax.train.step import train_step
+from mmae_jax.weights.drawing import SHORTEST, drawing
 from tests import experiments
 
 BATCH = 16

@@ -59,6 +59,9 @@ def other(value: object, kind: object) -> tuple[str, object]:
     if isinstance(value, tuple):
         changed = value[:-1] if value else ("x",) if typing.get_args(kind)[0] is str else (3,)
         return repr(changed), changed
+    if isinstance(value, dict):
+        changed = {"s2": {"B02": "B03"}} if typing.get_args(kind)[1] is not str else {"s2": "s1_asc"}
+        return repr(changed), changed
     changed = f"{value}_other" if isinstance(value, str) else value + 1
     return str(changed), changed
 

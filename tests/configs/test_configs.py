@@ -21,7 +21,8 @@ from mmae_jax.train.state import Program, TrainState, abstract_state
 from mmae_jax.train.step import evaluate_step, train_step, update_ema
 
 ROOT = Path(__file__).parents[2]
-NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "common"))
+OTHERS = ("__init__", "common", "cross_dataset")
+NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in OTHERS)
 ARGUMENTS = {"flair2": ("native",), "s2_naip_urban": ("landsat",)}
 VARIANTS = [(name, argument) for name in NAMES for argument in (None, *ARGUMENTS.get(name, ()))]
 TARGET = "treesat_mlc_thresh"

@@ -2,7 +2,7 @@ import jax
 
 from mmae_jax import parallel, spec
 from mmae_jax.models.params import init_params, random_leaves
-from mmae_jax.train.drawing import SHORTEST, drawing, new_params
+from mmae_jax.weights.drawing import SHORTEST, drawing, new_params
 from tests import runs
 
 

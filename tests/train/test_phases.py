@@ -7,7 +7,6 @@ import pytest
 
 from mmae_jax.models.params import abstract_model, by_path, named
 from mmae_jax.train import phase as phase_module
-from mmae_jax.train.drawing import new_params
 from mmae_jax.train.state import (
     Program,
     abstract_state,
@@ -17,6 +16,7 @@ from mmae_jax.train.state import (
 )
 from mmae_jax.train.step import update_ema
 from mmae_jax.weights.checkpoint import load_params
+from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.result import read_result
 from tests import runs
 

@@ -67,7 +67,7 @@ def test_file_carries_the_experiment(tiny_experiment, weights):
 
 
 def test_round_trip_changes_no_byte(tiny_experiment, weights):
-    params = load_initial(starting_from(tiny_experiment, weights), runs.one_device())
+    params = load_initial(starting_from(tiny_experiment, weights), runs.one_device()).params
     assert_same_tensors(exported(params, tiny_experiment), load_file(weights))
 
 
@@ -100,23 +100,21 @@ def test_pytorch_files_are_a_start(tiny_experiment, weights, tmp_path, ending):
         stored = {"state_dict": stored, "epoch": 3, "global_step": 7}
     file = tmp_path / f"weights{ending}"
     torch.save(stored, file)
-    params = load_initial(starting_from(tiny_experiment, file), runs.one_device())
+    params = load_initial(starting_from(tiny_experiment, file), runs.one_device()).params
     assert_same_tensors(exported(params, tiny_experiment), load_file(weights))
 
 
-def test_names_and_shapes_that_do_not_match_are_listed(tiny_experiment, weights, tmp_path):
+def test_names_and_shapes_that_do_not_match_are_told(tiny_experiment, weights, tmp_path):
     tensors = load_file(weights)
-    removed, added = "encoder.s2.norm.weight", "decoder.s3.norm.weight"
-    reshaped = "heads.treesat_mlc_thresh.linear.bias"
+    removed, reshaped = "encoder.s2.norm.weight", "decoder.s2.norm.bias"
     del tensors[removed]
-    tensors |= {added: np.zeros(16, np.float32), reshaped: np.zeros(14, np.float32)}
+    tensors[reshaped] = np.zeros(14, np.float32)
     save_file(tensors, tmp_path / "other.safetensors")
     with pytest.raises(SpecError) as error:
         load_initial(starting_from(tiny_experiment, tmp_path / "other.safetensors"), runs.one_device())
     for line in (
-        f"missing {removed} (16,)",
-        f"unknown {added} (16,)",
-        f"{reshaped}: expected shape (15,), found (14,)",
+        f"{removed}: expected shape (16,), found nothing",
+        f"{reshaped}: expected shape (16,), found (14,)",
     ):
         assert line in str(error.value)
 
@@ -138,7 +136,7 @@ def test_start_that_is_none_is_refused(tiny_experiment, tmp_path, source):
 
 
 def test_workdir_is_a_start(tiny_experiment, finished_run):
-    params = load_initial(starting_from(tiny_experiment, finished_run), runs.one_device())
+    params = load_initial(starting_from(tiny_experiment, finished_run), runs.one_device()).params
     runs.assert_same(params, runs.state_of(tiny_experiment, finished_run, "finetune").params)
 
 

@@ -22,11 +22,11 @@ from mmae_jax.bench.train.inputs import random_batch
 from mmae_jax.bench.train.start import Start, Stopwatch
 from mmae_jax.hardware.chips import chip_of
 from mmae_jax.spec import Experiment
-from mmae_jax.train.drawing import new_params
 from mmae_jax.train.flops import step_flops
 from mmae_jax.train.monitor.meter import peak_flops
 from mmae_jax.train.state import Program, TrainState, begin_phase
 from mmae_jax.train.step import train_step
+from mmae_jax.weights.drawing import new_params
 
 TOTAL_STEPS = 1_000_000
 """Of the schedule; no time depends on it."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from mmae_jax.config import to_plain
 from mmae_jax.contract import ContractError, check_allow, differences, refused, warn_once
-from mmae_jax.spec import Experiment
+from mmae_jax.spec import NEW, Experiment, Transfer
 
 MODALITY = ("unit", "scale", "offset", "decibel", "ground_sample_distance", "date_convention")
 """What of a sensor weights have learnt; how its numbers are stored and where they were is nothing to them."""
-INPUT = ("bands", "patch_size", "norm_fac", "log_scale", "rescale_elev")
+INPUT = ("norm_fac", "log_scale", "rescale_elev")
 TARGET = ("kind", "classes", "threshold", "pixel_values")
-MODEL = ("date_encoding", "architecture", "encoder")
+MODEL = ("date_encoding", "architecture", "inter_depth", "encoder")
 """Further fields in which a difference stops."""
 INPUT_CIRCUMSTANCES = ("image_size", "num_dates", "norm_bands", "mask_threshold", "name_group")
 MODEL_CIRCUMSTANCES = ("fusion", "interpolate", "grid_pos_enc")
@@ -23,7 +23,8 @@ MODEL_CIRCUMSTANCES = ("fusion", "interpolate", "grid_pos_enc")
 def check_transfer(experiment: Experiment, trained: Experiment, where: object) -> None:
     """Stops where weights of one experiment would mean something else in another; says what else differs.
 
-    Only inputs and targets that both use are compared: the dataset, its other sensors and its tiles may be others.
+    Only inputs and targets that both use are compared: the dataset, its other sensors and its tiles may be others. So
+    may inputs that start from another one or anew, and heads that are new (`transfer`). Bands and patches are adapted.
 
     Args:
       experiment: what the weights are to start.
@@ -35,8 +36,15 @@ def check_transfer(experiment: Experiment, trained: Experiment, where: object) -
     """
     allow = experiment.data.allow
     check_allow(allow)
-    inputs = {name: experiment.modality_name(name) for name in experiment.inputs if name in trained.inputs}
-    targets = [name for name in experiment.targets if name in trained.targets]
+    transfer = experiment.transfer
+    inputs = {
+        name: experiment.modality_name(name)
+        for name in experiment.inputs
+        if name in trained.inputs and transfer.inputs.get(name, name) == name
+    }
+    targets = [
+        name for name in experiment.targets if name in trained.targets and not _is_new(f"heads.{name}", transfer)
+    ]
     expected, found = (_meaning(one, inputs, targets) for one in (experiment, trained))
     lines = refused(differences(expected, found), allow, where)
     if lines:
@@ -47,6 +55,10 @@ def check_transfer(experiment: Experiment, trained: Experiment, where: object) -
     expected, found = (_circumstances(one, inputs) for one in (experiment, trained))
     for line in differences(expected, found):
         warn_once(f"{where}: weights trained in other circumstances: {line}")
+
+
+def _is_new(module: str, transfer: Transfer) -> bool:
+    return transfer.modules.get(module, transfer.modules.get(module.partition(".")[0])) == NEW
 
 
 def _meaning(experiment: Experiment, inputs: Mapping[str, str], targets: Iterable[str]) -> dict[str, Any]:
