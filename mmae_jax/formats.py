@@ -21,6 +21,7 @@ SEAL_KEY = "sha256"
 DEEPEST = 50
 """Levels of a JSON file; what is nested deeper is none of ours, and would exhaust the stack of what reads it."""
 _CHUNK = 1 << 20
+_END = 1 << 14
 
 
 def format_version(metadata: Mapping[str, Any], known: int, where: object, error: type[SpecError] = SpecError) -> int:
@@ -77,6 +78,14 @@ def crc32c(path: Path | epath.Path) -> str:
         while chunk := file.read(_CHUNK):
             value = google_crc32c.extend(value, chunk)
     return f"{value:08x}"
+
+
+def ends_crc32c(path: Path) -> str:
+    """Returns the CRC-32C of the first and last 16 KiB of a file on a disk, which tells files apart in no time."""
+    with path.open("rb") as file:
+        value = google_crc32c.value(file.read(_END))
+        file.seek(max(0, file.seek(0, 2) - _END))
+        return f"{google_crc32c.extend(value, file.read()):08x}"
 
 
 @contextlib.contextmanager

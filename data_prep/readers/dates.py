@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.errors import TileError
+
 SENTINEL_TOKEN = -5
 """Index of the sensing start among the `_`-separated tokens of a Sentinel-1 GRD or Sentinel-2 L2A product name."""
 
@@ -51,6 +53,24 @@ def chronological(dates: np.ndarray) -> np.ndarray | slice:
     """Returns the index that sorts dates `[T, 3]`, those of one hour in their order; all of them if they are sorted."""
     order = np.lexsort(dates.T[::-1])
     return slice(None) if np.array_equal(order, np.arange(len(dates))) else order
+
+
+def check_once(name: str, series: Mapping[str, Any]) -> None:
+    """Raises a `TileError` if a series of the modality `name` has the same pixels twice at one time.
+
+    Two acquisitions of a day differ; what has one value alone, such as nodata, tells nothing.
+    """
+    first: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for date, image in zip(map(tuple, series["dates"].tolist()), series["pixels"], strict=True):
+        if any(np.array_equal(image, other, equal_nan=True) and _varies(image) for other in first.get(date, ())):
+            day = datetime.date(date[0], 1, 1) + datetime.timedelta(date[1] - 1)
+            raise TileError(f"{name}: expected each acquisition once, found the same pixels twice on {day}")
+        first.setdefault(date, []).append(image)
+
+
+def _varies(image: np.ndarray) -> bool:
+    values = image[np.isfinite(image)]
+    return values.size > 0 and bool(values.min() < values.max())
 
 
 def in_time(series: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Shard:
       records: number of records in the shard; more than tiles where the contract divides tiles into blocks.
       bytes: size of the file, in bytes.
       crc32c: checksum of the file, 8 hexadecimal digits.
+      ends_crc32c: that of its beginning and end, which training asks for; empty in older manifests.
     """
 
     split: str
@@ -35,6 +36,7 @@ class Shard:
     records: int
     bytes: int
     crc32c: str
+    ends_crc32c: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

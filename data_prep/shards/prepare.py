@@ -201,6 +201,7 @@ def _manifest(
             records=report.kept * source.contract.blocks**2,
             bytes=report.file_bytes,
             crc32c=report.crc32c,
+            ends_crc32c=report.ends_crc32c,
         )
         for task, report in zip(tasks, reports, strict=True)
     }

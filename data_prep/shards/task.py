@@ -17,14 +17,14 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.problems import DATE, TILE, Problem, collecting
 from data_prep.readers.accepted import accepting
-from data_prep.readers.dates import in_time
+from data_prep.readers.dates import check_once, in_time
 from data_prep.shards.blocks import blocks
 from data_prep.shards.classes import present
 from data_prep.shards.output import Output
 from data_prep.shards.records import Field, Record, features
 from data_prep.shards.storage import file_size, publish
 from mmae_jax.contract.codec import Codec
-from mmae_jax.formats import crc32c
+from mmae_jax.formats import crc32c, ends_crc32c
 from mmae_jax.spec import Dataset
 
 COMPRESSION = {True: "zstd:-1", False: "uncompressed"}
@@ -108,6 +108,7 @@ class ShardReport:
       classes: target with classes → indices of those that a kept tile has.
       file_bytes: size of the shard, known when it is closed.
       crc32c: checksum of the shard, hexadecimal; likewise known when it is closed.
+      ends_crc32c: that of its beginning and end; likewise.
     """
 
     kept: int
@@ -118,6 +119,7 @@ class ShardReport:
     classes: Mapping[str, Sequence[int]]
     file_bytes: int = 0
     crc32c: str = ""
+    ends_crc32c: str = ""
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -157,7 +159,12 @@ def write_shard(task: ShardTask, on_tile: Callable[[], object]) -> ShardReport:
                 writer.close()
         except RuntimeError as error:  # what ArrayRecord raises for every failed write
             raise DataPrepError(f"{temporary}: cannot be written ({error})") from error
-        report = dataclasses.replace(report, file_bytes=temporary.stat().st_size, crc32c=crc32c(temporary))
+        report = dataclasses.replace(
+            report,
+            file_bytes=temporary.stat().st_size,
+            crc32c=crc32c(temporary),
+            ends_crc32c=ends_crc32c(temporary),
+        )
         task.output.write_text(task.report_path, json.dumps(dataclasses.asdict(report)))
         publish(temporary, task.data_path)  # last: a shard that is there is complete
     return report
@@ -201,6 +208,8 @@ def read_reported(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Proble
         # "the tile" where its reader names no file
         with accepting(task.source.accept), collecting() as problems, naming_errors("the tile"):
             record, dropped = task.source.read_tile(task.raw_dir, tile)
+            for name in task.source.contract.modalities:
+                check_once(name, record[name])
     except TileError as error:
         if task.strict:
             raise TileError(f"{tile.name}: {error}") from error

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from etils import epath
 
 from mmae_jax.contract import warn_once
 from mmae_jax.data.records import DataError, ShardFile
-from mmae_jax.formats import MANIFEST_FILE, crc32c, read_json, seal_of
+from mmae_jax.formats import MANIFEST_FILE, crc32c, ends_crc32c, read_json, seal_of
 
 INFO_FILE = "dataset_info.json"
 
@@ -84,8 +85,16 @@ def _problems(
                 f"{where}: expected {expected.get('records')} records of {expected.get('split')} in {name} as in "
                 f"{MANIFEST_FILE}, found {file.examples_in_shard}; {way_out}"
             )
-        elif "://" not in file.filename and (size := epath.Path(file.filename).stat().length) != expected.get("bytes"):
-            yield (
-                f"{file.filename}: expected {expected.get('bytes')} bytes as in {MANIFEST_FILE}, found {size}: it was "
-                f"rewritten or is incomplete; {way_out}"
-            )
+        elif "://" not in file.filename:
+            yield from (f"{problem}; {way_out}" for problem in _file_problems(Path(file.filename), expected))
+
+
+def _file_problems(path: Path, expected: Mapping[str, Any]) -> Iterator[str]:
+    size, ends = path.stat().st_size, expected.get("ends_crc32c")
+    if size != expected.get("bytes"):
+        yield (
+            f"{path}: expected {expected.get('bytes')} bytes as in {MANIFEST_FILE}, found {size}: it was rewritten or "
+            "is incomplete"
+        )
+    elif ends and (found := ends_crc32c(path)) != ends:
+        yield f"{path}: expected checksum {ends} of its ends as in {MANIFEST_FILE}, found {found}: it is another file"

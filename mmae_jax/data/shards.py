@@ -136,10 +136,10 @@ def shard_files(directory: epath.PathLike) -> dict[str, tuple[ShardFile, ...]]:
         read_json(directory / name, DataError)
     try:
         splits = tfds.builder_from_directory(directory).info.splits
+        files = {name: tuple(_shard_file(file) for file in split.file_instructions) for name, split in splits.items()}
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise DataError(f"{directory / listed.INFO_FILE}: the dataset's metadata cannot be read ({text})") from error
-    files = {name: tuple(_shard_file(file) for file in split.file_instructions) for name, split in splits.items()}
     present = {path.name for path in directory.iterdir()}
     for file in (file for split_files in files.values() for file in split_files):
         if epath.Path(file.filename).name not in present:

@@ -41,6 +41,12 @@ def rewritten(directory):
     next(directory.glob("*train*00001-of*")).write_bytes(b"other records")
 
 
+def swapped(directory):
+    first, second = sorted(directory.glob("*train*-of-*"))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes()[: len(content)].ljust(len(content)))
+
+
 def deep(directory):
     (directory / "dataset_info.json").write_text('{"splits": ' + "[" * 1000 + "]" * 1000 + "}")
 
@@ -54,7 +60,7 @@ def deep(directory):
         ),
         (
             lambda d: change(d, "dataset_info.json", lambda info: info["splits"].pop()),
-            r"dataset_info.json: splits: treesatai_ts-\w+.array_record-00000-of-00002 is missing, which manifest.json",
+            r"dataset_info.json: splits: treesatai_ts-\w+.array_record-00000-of-00002 is missing, which",
         ),
         (lambda d: change(d, "manifest.json", renamed), "dataset_info.json: splits: another is missing"),
         (lambda d: change(d, "manifest.json", lambda m: m.pop("shards")), "manifest.json: shards: expected names"),
@@ -63,6 +69,14 @@ def deep(directory):
         (lambda d: (d / "dataset_info.json").write_text('{"splits": 3}'), "dataset_info.json: "),
         (lambda d: (d / "features.json").write_bytes(b"\xff"), "features.json: not valid JSON"),
         (deep, "dataset_info.json: (not valid JSON|expected at most 50 levels)"),
+        (
+            swapped,
+            r"00000-of-00002: expected checksum \w{8} of its ends as in .*: it is another file",
+        ),
+        (
+            lambda d: change(d, "dataset_info.json", lambda info: lengths(info, "train").__setitem__(0, "-1")),
+            r"dataset_info.json: splits: treesatai_ts-train.array_record-00000-of-00002 is missing, which",
+        ),
         (rewritten, "00001-of-00002: expected 2424832 bytes as in manifest.json, found 13: it was rewritten"),
     ],
 )

@@ -24,7 +24,7 @@ from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import georeference
 from data_prep.readers.splits import SPLITS, SplitFiles
 from data_prep.readers.statements import read_pixels
-from data_prep.readers.tables import read_rows
+from data_prep.readers.tables import note, read_rows
 from data_prep.shards.records import Record
 from data_prep.shards.task import Source
 
@@ -59,9 +59,15 @@ def list_tiles(splits: SplitFiles, raw_dir: Path) -> dict[str, list[Tile]]:
     """Returns the tiles of each split, in the order of its csv.
 
     Raises:
-      DataPrepError: a csv is absent or empty, its columns differ from `CSV_COLUMNS`, or a value cannot be read.
+      DataPrepError: a csv is absent or empty, its columns differ from `CSV_COLUMNS`, a value cannot be read, or two
+        tiles have one series.
     """
-    return {split: _read_csv(path) for split, path in splits.require(raw_dir, PUBLISHED_SPLITS).items()}
+    tiles = {split: _read_csv(path) for split, path in splits.require(raw_dir, PUBLISHED_SPLITS).items()}
+    places: dict[str, str] = {}
+    for split, members in tiles.items():
+        for tile in members:
+            note(places, tile.sentinel, f"{splits.name(split)}: {tile.aerial}", f"{raw_dir}: sen_name {tile.sentinel}")
+    return tiles
 
 
 def _read_csv(path: Path) -> list[Tile]:

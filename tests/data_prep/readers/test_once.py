@@ -4,14 +4,17 @@ import io
 import json
 import tarfile
 
+import numpy as np
 import pytest
 
 from data_prep.datasets.flair_hub.date_tables import date_tables
 from data_prep.datasets.s2_naip_urban import files
+from data_prep.datasets.treesatai_ts.contract import GENERA
+from data_prep.datasets.treesatai_ts.read import CSV_COLUMNS, list_tiles
 from data_prep.errors import DataPrepError, TileError
-from data_prep.readers.dates import from_products
+from data_prep.readers.dates import check_once, from_products
 from data_prep.readers.json_files import read_json
-from data_prep.readers.splits import check_tiles
+from data_prep.readers.splits import SplitFiles, check_tiles
 from tests.data_prep.shards.tiny import Tile
 
 
@@ -84,3 +87,22 @@ def test_a_feature_of_metadata(tmp_path):
 def test_a_product_name_with_too_few_parts_is_named(token):
     with pytest.raises(ValueError, match="at least 3 parts"):
         from_products(["S2A_20190103"], token)
+
+
+def test_the_same_pixels_twice_at_one_time_are_one_acquisition():
+    images = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
+    images[0, 0, 0, 0] = np.nan
+    dates = np.array([[2020, 61, 0], [2020, 61, 0], [2020, 62, 0]], np.int16)
+    check_once("s2", {"pixels": images, "dates": dates})  # two passes of a day
+    check_once("s2", {"pixels": images[[0, 1, 0]], "dates": dates})  # two days
+    check_once("s2", {"pixels": np.zeros_like(images), "dates": dates})
+    with pytest.raises(TileError, match="s2: expected each acquisition once, .* twice on 2020-03-01"):
+        check_once("s2", {"pixels": images[[0, 0, 1]], "dates": dates})
+
+
+def test_a_series_belongs_to_one_tile(tmp_path):
+    for split, tile in (("train", "a"), ("val", "b"), ("test", "c")):
+        line = ",".join([f"{tile}.tif", "c.h5" if split == "test" else "s.h5", "20200701", *["0"] * len(GENERA)])
+        (tmp_path / f"{split}.csv").write_text(f"{','.join(CSV_COLUMNS)}\n{line}\n")
+    with pytest.raises(DataPrepError, match=r"sen_name s.h5: expected once, found in train.csv: a.tif and in val"):
+        list_tiles(SplitFiles(), tmp_path)

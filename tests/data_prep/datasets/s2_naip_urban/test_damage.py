@@ -172,7 +172,11 @@ FATAL = {
     ),
     "a short line": (
         lambda raw: (raw / "naip.csv").write_text("projection,col,row,naip_scene\nEPSG:1,2\n"),
-        "naip.csv: line 2: cannot be read",
+        "naip.csv: line 2: expected 4 values, found 2",
+    ),
+    "a column twice": (
+        lambda raw: (raw / "naip.csv").write_text("projection,col,row,naip_scene,col\nEPSG:1,2,3,x,4\n"),
+        "naip.csv: column col: expected once, found in column 2 and in column 5",
     ),
 }
 
