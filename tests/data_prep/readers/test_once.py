@@ -96,7 +96,7 @@ def test_the_same_pixels_twice_at_one_time_are_one_acquisition():
     check_once("s2", {"pixels": images, "dates": dates})  # two passes of a day
     check_once("s2", {"pixels": images[[0, 1, 0]], "dates": dates})  # two days
     check_once("s2", {"pixels": np.zeros_like(images), "dates": dates})
-    with pytest.raises(TileError, match="s2: expected each acquisition once, .* twice on 2020-03-01"):
+    with pytest.raises(TileError, match=r"s2: expected each acquisition once, .* twice on 2020-03-01"):
         check_once("s2", {"pixels": images[[0, 0, 1]], "dates": dates})
 
 
