@@ -30,13 +30,16 @@ _WORDS = (
     (r"swir ?(?:16|1)", lambda _: {"swir1"}),
     (r"swir ?(?:22|2)", lambda _: {"swir2"}),
     (r"swir|short ?wave infra ?red", lambda _: set(_SWIR)),
-    (r"(?:narrow )?(?:nir(?: ?0?8)?|near infra ?red|infra ?red|ir)(?: narrow)?", lambda _: {"nir"}),
+    (
+        r"(?:narrow )?(?:nir(?: ?0?8)?|(?:near )?infra ?red|ir|pir|(?:proche )?infra ?rouge)(?: narrow)?",
+        lambda _: {"nir"},
+    ),
     (r"coastal(?: aerosol)?|ultra blue", lambda _: {"coastal"}),
     (r"pan(?:chromatic)?", lambda _: {"pan"}),
     (r"thermal|tir|lwir", lambda _: {"thermal"}),
-    (r"red", lambda _: {"red"}),
-    (r"green", lambda _: {"green"}),
-    (r"blue", lambda _: {"blue"}),
+    (r"red|rouge", lambda _: {"red"}),
+    (r"green|vert", lambda _: {"green"}),
+    (r"blue|bleu", lambda _: {"blue"}),
 )
 FEW = 4
 """Bands, of red, green, blue and infrared: B1 to B4 count them. In longer lists, B1 may be that of a satellite."""
@@ -59,12 +62,12 @@ class Meaning:
 def meaning(name: str) -> Meaning:
     """Returns what the name of a band may mean."""
     text = " ".join(re.split(r"[^a-z0-9]+", name.lower())).strip()
-    polarisations = re.findall(r"\b(vv|vh|hh|hv)\b", text)
+    polarisations = re.findall(r"\b(vv|vh|hh|hv)(?:db|lin)?\b", text)
     if polarisations:
         return Meaning(None, frozenset(["-".join(polarisations)]))
     if text in _LETTERS:
         return Meaning(None, frozenset([_LETTERS[text]]))
-    number = re.search(r"\bb(0?)0*(\d{1,2}a?)\b", text)
+    number = re.search(r"\b(?:s2|l[5789])?b(0?)0*(\d{1,2}a?)\b", text)
     kinds: set[str] = set()
     for pattern, found in _WORDS:
         if match := re.search(rf"\b(?:{pattern})\b", text):
@@ -76,6 +79,11 @@ def meaning(name: str) -> Meaning:
     return Meaning(number[2], frozenset(kinds or {each[number[2]] for each in numberings if number[2] in each}))
 
 
+def is_counted(names: Sequence[str | None]) -> bool:
+    """Returns whether names are B1, B2 … to the last."""
+    return [(name or "").lower() for name in names] == [f"b{number}" for number in range(1, len(names) + 1)]
+
+
 def contradict(expected: Sequence[str], found: Sequence[str | None]) -> bool:
     """Returns whether a file calls its bands something else than the contract does.
 
@@ -85,7 +93,7 @@ def contradict(expected: Sequence[str], found: Sequence[str | None]) -> bool:
     plain, named = ([re.sub(r"[^a-z0-9]", "", (name or "").lower()) for name in names] for names in (expected, found))
     if plain != named and sorted(plain) == sorted(named):
         return True
-    numbering = len(named) if named == [f"b{index}" for index in range(1, len(found) + 1)] else 0
+    numbering = len(found) if is_counted(found) else 0
     return any(
         _differ(meaning(contract), meaning(file), numbering)
         for contract, file, same in zip(expected, found, map(str.__eq__, plain, named), strict=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep.errors import DataPrepError, naming_errors
-from data_prep.shards.storage import entries
+from data_prep.shards.storage import entries, is_local
 
 ANY_DEPTH = "**"
 BESIDE = re.compile(r"^(?:__MACOSX|@eaDir|Thumbs\.db|desktop\.ini)$|\.(?:aux\.xml|tiff?\.xml|ovr|msk|tfw|wld)$", re.I)
@@ -33,14 +34,21 @@ def _below(folder: Path, names: tuple[str, ...]) -> Iterator[str]:
     name, *rest = names
     if name == ANY_DEPTH:
         yield from _below(folder, tuple(rest))
-        yield from (
-            f"{found}/{path}" for found in _listed(folder, "*", folders=True) for path in _below(folder / found, names)
-        )
+        for found in _listed(folder, "*", folders=True):
+            _check_no_loop(folder / found)
+            yield from (f"{found}/{path}" for path in _below(folder / found, names))
     elif not rest:
         yield from _listed(folder, name, folders=False)
     else:
         inside = [name] if "*" not in name else _listed(folder, name, folders=True)
         yield from (f"{found}/{path}" for found in inside for path in _below(folder / found, tuple(rest)))
+
+
+def _check_no_loop(folder: Path) -> None:
+    """Raises a `DataPrepError` if a folder is a link to one that it is in: its depth would have no end."""
+    is_link = is_local(folder) and os.path.islink(folder)
+    if is_link and Path(os.path.realpath(folder.parent)).is_relative_to(os.path.realpath(folder)):
+        raise DataPrepError(f"{folder}: expected a folder, found a link to one that it is in")
 
 
 def _listed(folder: Path, name: str, folders: bool) -> list[str]:

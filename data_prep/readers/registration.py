@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -151,13 +152,20 @@ def same_crs(first: CRS, second: CRS) -> bool:
     """
     if first == second:
         return True
-    if any(crs.to_wkt().startswith(_LOCAL) for crs in (first, second)):
+    return _same(first.to_wkt(), second.to_wkt())
+
+
+@functools.lru_cache(maxsize=256)  # of few systems, asked for each file, and slow where one has no code
+def _same(*texts: str) -> bool:
+    first, second = map(CRS.from_wkt, texts)
+    if any(text.startswith(_LOCAL) for text in texts):
         return _name(first) == _name(second) is not None
     first, second = _of_maps(first), _of_maps(second)
+    coded = ["id" in crs.to_dict(projjson=True) for crs in (first, second)]
+    if first == second or (not all(coded) and _parameters(first) == _parameters(second) != ""):
+        return True
     codes = [crs.to_epsg(_CONFIDENT) for crs in (first, second)]
-    if None in codes:
-        return first == second or _parameters(first) == _parameters(second) != ""
-    return codes[0] == codes[1] or _projection(first) == _projection(second) is not None
+    return codes[0] == codes[1] is not None or _projection(first) == _projection(second) is not None
 
 
 def _of_maps(crs: CRS) -> CRS:

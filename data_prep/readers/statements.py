@@ -16,7 +16,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from data_prep.readers.accepted import refuse
-from data_prep.readers.band_names import contradict, meaning
+from data_prep.readers.band_names import contradict, is_counted, meaning
 from data_prep.readers.raw import open_raster
 from mmae_jax.data.dates import missing_values
 from mmae_jax.spec import Modality
@@ -37,6 +37,11 @@ _UNITS = {
     "%": ("%", "percent"),
 }
 _CANONICAL = {spelling: unit for unit, spellings in _UNITS.items() for spelling in spellings}
+
+
+_COMPOUND = ("COMPD_CS", "COMPOUNDCRS")
+_HEIGHTS = frozenset(("m", "ft"))
+"""Units that GDAL takes from a coordinate system with heights where a file states none."""
 
 
 def read_pixels(
@@ -72,6 +77,8 @@ def read_pixels(
 
 def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> None:
     bands = len(sensor.bands)
+    if file.count > bands and is_counted(file.descriptions):
+        return
     for first in range(0, file.count, bands):
         named = file.descriptions[first : first + bands]
         if any(named) and contradict(sensor.bands, named):
@@ -108,7 +115,8 @@ def check_values(
 ) -> None:
     """Checks what an open raster says of scale, offset and unit; arguments and errors as of `read_pixels`."""
     check_scale(path, file, sensor, offsets)
-    for unit in {unit for unit in file.units if unit}:
+    heights = _HEIGHTS if file.crs is not None and file.crs.to_wkt().startswith(_COMPOUND) else frozenset()
+    for unit in {unit for unit in file.units if unit and _CANONICAL.get(unit.lower()) not in heights}:
         if not _same_unit(sensor, unit):
             refuse("values", f"{path}: unit: expected {sensor.unit} as the contract says, found {unit}")
 

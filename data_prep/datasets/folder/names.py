@@ -26,6 +26,8 @@ def check_names(folder: Folder) -> None:
     for field, names in (("modalities", folder.modalities), ("targets", folder.targets)):
         for name in names:
             _check_name(field, name)
+            if field == "modalities" and name in RESERVED:
+                raise SpecError(f"{field}: expected a name that no other part of a record has, found {name!r}")
         _check_different(field, names)
     fields: dict[str, str] = {}
     for name, source in folder.targets.items():

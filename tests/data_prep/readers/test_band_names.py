@@ -25,6 +25,8 @@ THE_SAME = [
     (("B04", "B01"), ("B4 - red (665 nm)", "Coastal aerosol")),
     (("DSM", "DTM"), ("dsm", "dtm")),
     (("B02", "B03", "B04", "B08"), ("B1", "B2", "B3", "B4")),
+    (("R", "G", "B", "NIR"), ("Rouge", "Vert", "Bleu", "PIR")),
+    (S2, ("S2B2", "S2B3", "S2B4")),
     (("z",), ("elevation",)),
 ]
 ANOTHER = [
@@ -42,6 +44,9 @@ ANOTHER = [
     (("red", "nir"), ("SR_B5", "SR_B4")),
     (("B04", "B08"), ("SR_B4", "SR_B5")),
     (("DSM", "DTM"), ("DTM", "DSM")),
+    (("R", "G", "B"), ("Bleu", "Vert", "Rouge")),
+    (S2, ("S2B4", "S2B3", "S2B2")),
+    (RADAR, ("VHdb", "VVdb")),
     (("B02", "B03", "B04", "B05", "B06"), ("B1", "B2", "B3", "B4", "B5")),
 ]
 

@@ -97,6 +97,8 @@ AGREEMENTS = {
         dataclasses.replace(RGBN, bands=("NIR", "R", "G", "x")),
         {"colorinterp": (RED, GREEN, BLUE, ColorInterp.undefined)},
     ),
+    "layers that are counted": (RADAR, {"dates": 2, "descriptions": ("B1", "B2", "B3", "B4")}),
+    "the unit that GDAL takes from heights": (S2, {"crs": "EPSG:25832+7837"}),
     "a mask without gaps": (HEIGHT, {"mask": np.ones((4, 4), bool)}),
     "a mask of what is nodata": (dataclasses.replace(HEIGHT, nodata=1.0), {"mask": np.eye(4, dtype=bool)}),
 }

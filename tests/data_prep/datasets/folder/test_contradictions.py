@@ -67,6 +67,10 @@ DESCRIPTIONS = {
         "expected no {split}, as splits are Frac",
     ),
     "tile beside *": (folder(files={"pattern": "s2/{tile}*"}), "expected text between {tile}, {split} and"),
+    "a name of records": (
+        dataclasses.replace(folder(), modalities={"transform": FILES}),
+        "modalities: expected a name that no other part of a record has, found 'transform'",
+    ),
     "numbers for names": (
         folder(targets={"crop": Column("t.csv", Target("classif", ("1", "2"), "crop"))}),
         r"targets\.crop\.values: expected what each value means, as class '1' has index 0, found None",

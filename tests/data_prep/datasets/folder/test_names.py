@@ -179,6 +179,13 @@ def test_two_stars_are_folders_of_any_depth(tmp_path):
         described("s2/**{tile}_{date}.tif")
 
 
+def test_a_link_to_a_folder_that_it_is_in_has_no_depth(tmp_path):
+    raw = write(tmp_path, "s2/x/a_20200101.tif")
+    (raw / "s2" / "x" / "up").symlink_to("..")
+    with pytest.raises(DataPrepError, match=r"s2/x/up: expected a folder, found a link to one that it is in"):
+        found(described("**/{tile}_{date}.tif"), raw)
+
+
 def test_dates_may_be_folders(tmp_path):
     files = Files("{date}/{tile}.tif", S2, date_format="%Y/%m/%d")
     assert paths(described(files), write(tmp_path, "2020/02/01/a.tif")) == ["2020/02/01/a.tif"]
