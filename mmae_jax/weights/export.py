@@ -10,9 +10,11 @@ from etils import epath
 from safetensors.numpy import save as save_safetensors
 
 from mmae_jax.formats import written_whole
-from mmae_jax.spec import Experiment, SpecError
-from mmae_jax.weights import torch_names
-from mmae_jax.weights.source import open_weights
+from mmae_jax.spec import PHASES, Experiment, SpecError
+from mmae_jax.weights.pytorch.config import PARTS
+from mmae_jax.weights.pytorch.folder import write_folder
+from mmae_jax.weights.result import Result, read_result
+from mmae_jax.weights.source import Weights, open_weights
 from mmae_jax.weights.tensor_file import WeightsError, metadata_of
 
 EXPORTED = "mmae"
@@ -20,22 +22,37 @@ EXPORTED = "mmae"
 
 
 def export(
-    workdir: epath.PathLike, out: epath.PathLike, phase: str | None = None, averaged: bool | None = None
+    workdir: epath.PathLike,
+    out: epath.PathLike,
+    phase: str | None = None,
+    averaged: bool | None = None,
+    parts: tuple[str, ...] = PARTS,
+    dtype: str = "float32",
 ) -> None:
     """Writes the chosen checkpoint of a finished phase to `out`, atomically.
 
     Args:
-      workdir: folder of the run.
-      out: file that ends in `.safetensors` or `.pt`.
+      workdir: folder of the run, or exported weights.
+      out: file that ends in `.safetensors` or `.pt`; any other name without an ending is that of a folder.
       phase: the last finished phase if None.
       averaged: write the moving average of the weights; as the phase was scored if None.
+      parts: which of `PARTS` a folder holds.
+      dtype: data type of the weights in a folder, `float32` or `bfloat16`.
 
     Raises:
       SpecError: no such phase is finished, or `out` has another ending.
     """
-    out = epath.Path(out)
+    folder, out = str(out).endswith("/") or not epath.Path(out).suffix, epath.Path(out)
+    if folder:
+        weights = _trained(workdir, phase, averaged)
+        assert weights.experiment is not None, "just checked"
+        result = _result(epath.Path(workdir), phase)
+        write_folder(weights.arrays(), weights.experiment, out, parts, dtype, result)
+        return
     if out.suffix not in (".safetensors", ".pt"):
-        raise SpecError(f"--out: expected a file that ends in .safetensors or .pt, found {out}")
+        raise SpecError(f"--out: expected a file that ends in .safetensors or .pt, or a folder, found {out}")
+    if (parts, dtype) != (PARTS, "float32"):
+        raise SpecError(f"--out: expected a folder for --parts and --dtype, found the file {out}")
     tensors, experiment = state_dict(workdir, phase, averaged)
     write(tensors, experiment, out)
     logging.info("wrote %d tensors, %d parameters to %s", len(tensors), sum(t.size for t in tensors.values()), out)
@@ -56,13 +73,26 @@ def state_dict(
     workdir: epath.PathLike, phase: str | None = None, averaged: bool | None = None
 ) -> tuple[dict[str, np.ndarray], Experiment]:
     """Returns PyTorch name → float32 array of a finished phase, and its experiment; arguments as of `export`."""
+    weights = _trained(workdir, phase, averaged)
+    assert weights.experiment is not None, "just checked"
+    return weights.tensors(), weights.experiment
+
+
+def _trained(workdir: epath.PathLike, phase: str | None, averaged: bool | None) -> Weights:
+    """Opens weights that say for which experiment they are, and whose tensors have PyTorch names."""
     weights = open_weights(workdir, phase, averaged=averaged)
     if weights.experiment is None:
         raise WeightsError(f"{weights.where}: does not say for which experiment its weights are; expected a run")
     encoder = weights.experiment.model.encoder
     if encoder != EXPORTED:
         raise SpecError(f"model.encoder: expected {EXPORTED}, whose weights have PyTorch names, found {encoder!r}")
-    return torch_names.to_state_dict(weights.arrays(), weights.experiment), weights.experiment
+    return weights
+
+
+def _result(workdir: epath.Path, phase: str | None) -> Result | None:
+    """Returns what the exported phase ended with; None where weights were exported before."""
+    phases = reversed(PHASES) if phase is None else (phase,)
+    return next((found for name in phases if (found := read_result(workdir, name)) is not None), None)
 
 
 def _save_torch(tensors: Mapping[str, np.ndarray], file: epath.Path) -> None:

@@ -21,7 +21,7 @@ from mmae_jax.weights.checkpoint import load_params
 from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.folder import open_experiment
 from mmae_jax.weights.result import read_result
-from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, check_numbers, read_tensors
+from mmae_jax.weights.tensor_file import MODEL_FILE, SUFFIXES, WeightsError, check_numbers, read_tensors
 from mmae_jax.weights.transfer import LoadReport, adapted, all_loaded, check_transfer, same_model
 
 
@@ -79,8 +79,8 @@ def open_weights(
 ) -> Weights:
     """Opens the weights in `path`.
 
-    That is the workdir of a run, a `.safetensors` file with PyTorch names, or a PyTorch file (extra `torch`) with the
-    reference's state dict, bare or in a Lightning checkpoint.
+    That is the workdir of a run, an exported folder, a `.safetensors` file with PyTorch names, or a PyTorch file (extra
+    `torch`) with the reference's state dict, bare or in a Lightning checkpoint.
 
     Args:
       path: folder or file.
@@ -96,6 +96,8 @@ def open_weights(
     path = epath.Path(path)
     if not path.exists():
         raise WeightsError(f"{path} not found")
+    if (path / MODEL_FILE).exists():
+        path /= MODEL_FILE
     if path.suffix not in SUFFIXES:
         return _open_run(path, phase, step, averaged)
     choices = {"phase": phase, "step": step, "averaged": averaged or None}

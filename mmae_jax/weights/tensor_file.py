@@ -19,6 +19,8 @@ from mmae_jax.weights.torch_file import read_torch
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
+MODEL_FILE = "model.safetensors"
+"""In an exported folder."""
 FORMAT_VERSION = 1
 """Of the metadata of exported `.safetensors` files."""
 CHECKSUMS = "crc32c"

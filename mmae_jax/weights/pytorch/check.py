@@ -1,0 +1,56 @@
+"""Compares the model with the numbers in `golden.safetensors`: `python check.py`, where PyTorch alone is installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from modeling_mmae import Model, Tensors, read_tensors
+
+TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
+"""Data type of the model → the largest deviation that passes."""
+
+
+def deviations(model: Model, folder: Path) -> dict[str, float]:
+    """Returns output → largest difference from what is expected, as a share of the largest number expected.
+
+    Raises:
+      ValueError: the numbers are not those that were written with `config.json`.
+    """
+    golden = read_tensors(folder / "golden.safetensors", model.config["sha256"]["golden.safetensors"])
+    of: dict[str, Tensors] = {}
+    for path, tensor in golden.items():
+        part, _, name = path.partition("/")
+        of.setdefault(part, {})[name] = tensor
+    samples = {**of, "ref_date": of["ref_date"]["ref_date"]}
+    with torch.inference_mode():
+        found = {"tokens": model.encode(samples)}
+        if "reconstruction" in of:
+            found["reconstruction"] = model.reconstruct(samples, of["masks"])
+        if "logits" in of:
+            found["logits"] = model.predict(samples)
+    return {
+        f"{part}/{name}": _deviation(tensor, of[part][name]) for part in found for name, tensor in found[part].items()
+    }
+
+
+def _deviation(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found.float() - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
+
+
+def main(folder: Path) -> int:
+    """Prints the deviation of each output; returns 0 where all pass, else 1."""
+    model = Model.from_pretrained(folder)
+    allowed = TOLERANCES[next(model.parameters()).dtype]
+    found = deviations(model, folder)
+    for name, deviation in found.items():
+        print(f"{name:32} {deviation:.1e}")
+    worst = max(found, key=lambda name: found[name])
+    passed = all(deviation <= allowed for deviation in found.values())  # False of NaN, too
+    print(f"largest deviation {found[worst]:.1e} ({worst}), allowed {allowed:.0e}: {'passed' if passed else 'FAILED'}")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent))
