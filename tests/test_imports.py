@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for room in ("mmae_jax", "data_prep", "configs") for path in (ROOT / room).rglob("*.py"))
 FILES = [*MODULES, *(ROOT / "tests").rglob("*.py")]
 CALLERS = ("train", "weights", "evaluate", "commands")
+ONE_FILE = "modeling_mmae.py"
+"""The model in PyTorch is read, copied and published as one file: it may have 400 lines."""
 LOOKS_INTO_JAX = ("mmae_jax/launch/cluster.py",)
 """Says itself why."""
 
@@ -89,5 +91,5 @@ def test_files_and_folders_are_small():
     lines = {path: len(path.read_text().splitlines()) for path in FILES}
     folders = [path.parent for path in FILES]
     assert statistics.median(lines.values()) <= 120
-    assert not [str(path) for path in MODULES if lines[path] > 350]
+    assert not [str(path) for path in MODULES if lines[path] > (400 if path.name == ONE_FILE else 350)]
     assert not [str(folder) for folder in set(folders) if folders.count(folder) > 16]

@@ -1,8 +1,8 @@
 """Writes a run's weights with PyTorch names: `python -m mmae_jax export --workdir=RUN --out=FOLDER/`.
 
-A folder holds the model in one PyTorch file that needs nothing of this program, with a model card, golden numbers and the
-sensor contract. `--out=weights.safetensors` writes the weights alone, a file that every framework reads and that carries
-the experiment; `--out=weights.pt` (extra `torch`) the bare state dict. Both load into the reference's model with
+A folder holds the model in one PyTorch file that needs nothing of this program, with a model card, golden numbers and
+the sensor contract. `--out=weights.safetensors` writes the weights alone, which every framework reads, with the
+experiment beside them; `--out=weights.pt` (extra `torch`) the bare state dict. Both load into the reference with
 `strict=True`. `--check=FOLDER` compares the model in a folder with its golden numbers, without JAX.
 """
 
@@ -21,9 +21,7 @@ from mmae_jax.weights.pytorch.config import PARTS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
     parser.add_argument("--workdir", help="folder of the run, or exported weights")
-    parser.add_argument(
-        "--out", help="folder to write; or a file: .safetensors, or .pt with the extra `torch`"
-    )
+    parser.add_argument("--out", help="folder to write; or a file: .safetensors, or .pt with the extra `torch`")
     parser.add_argument(
         "--phase", choices=PHASES, help="phase whose weights to write; the last finished one by default"
     )
@@ -33,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the moving average; by default where the phase was scored by it",
     )
     parser.add_argument(
-        "--parts", type=_parts, default=PARTS, help=f"what a folder holds: all (default), or some of {', '.join(PARTS)}"
+        "--parts", default="all", help=f"what a folder holds: all (default), or some of {', '.join(PARTS)}"
     )
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16"), default="float32", help="of the weights in a folder"
@@ -45,13 +43,14 @@ def run(options: argparse.Namespace) -> None:
     """Writes the weights, or checks what was written.
 
     Raises:
-      UsageError: it is not said from where or to where.
+      UsageError: it is not said from where or to where, or a part is none.
     """
     show_messages()
     if options.check is None and not (options.workdir and options.out):
         raise UsageError("expected --workdir and --out, or --check")
     if options.workdir and options.out:
-        export(options.workdir, options.out, options.phase, options.averaged, options.parts, options.dtype)
+        parts = _parts(options.parts)
+        export(options.workdir, options.out, options.phase, options.averaged, parts, options.dtype)
     if options.check is not None:
         check_folder(options.check)
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from absl import logging
 from etils import epath
-from safetensors.numpy import save as save_safetensors
 
 from mmae_jax.formats import written_whole
 from mmae_jax.spec import PHASES, Experiment, SpecError
@@ -15,7 +14,7 @@ from mmae_jax.weights.pytorch.config import PARTS
 from mmae_jax.weights.pytorch.folder import write_folder
 from mmae_jax.weights.result import Result, read_result
 from mmae_jax.weights.source import Weights, open_weights
-from mmae_jax.weights.tensor_file import WeightsError, metadata_of
+from mmae_jax.weights.tensor_file import WeightsError, metadata_of, safetensors_of
 
 EXPORTED = "mmae"
 """The encoder whose weights have PyTorch names."""
@@ -66,7 +65,7 @@ def write(tensors: Mapping[str, np.ndarray], experiment: Experiment, out: epath.
         if out.suffix == ".pt":
             _save_torch(tensors, beside)
         else:
-            beside.write_bytes(save_safetensors(dict(tensors), metadata_of(tensors, experiment)))
+            beside.write_bytes(safetensors_of(tensors, metadata_of(tensors, experiment)))
 
 
 def state_dict(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from safetensors import safe_open
+from safetensors.numpy import save
 
 from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.formats import VERSION_KEY, format_version, sealed, unsealed
@@ -55,6 +56,20 @@ def metadata_of(tensors: Mapping[str, np.ndarray], experiment: Experiment) -> di
         CHECKSUMS: json.dumps({name: _checksum(tensor) for name, tensor in tensors.items()}),
     }
     return sealed(metadata)
+
+
+def safetensors_of(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    """Returns the content of a `.safetensors` file: of the same tensors and metadata, the same bytes.
+
+    The library puts metadata in another order at each call.
+    """
+    content = save(dict(tensors), dict(metadata))
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    stored = header.pop("__metadata__", {})
+    text = json.dumps({"__metadata__": dict(sorted(stored.items())), **header}, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _checksum(tensor: np.ndarray) -> str:

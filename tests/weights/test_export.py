@@ -184,7 +184,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(finished_run, tmp_path, cap
 
 
 def test_export_is_complete_or_absent(finished_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "save_safetensors", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(exporting, "safetensors_of", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         exporting.export(finished_run, tmp_path / "weights.safetensors")
     assert not (tmp_path / "weights.safetensors").exists()

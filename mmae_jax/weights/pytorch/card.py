@@ -20,8 +20,10 @@ tags: [earth-observation, remote-sensing, masked-autoencoder, multimodal, multit
 
 # Masked autoencoder of Earth observation, trained on {dataset}
 
-{parts} of a multimodal, multitemporal, multispectral masked autoencoder for raw values of {sensors}: {size:,}
-parameters in {dtype}, fusion mode `{fusion}`, tokens of width {width}. It runs where PyTorch alone is installed.
+{parts} of a multimodal, multitemporal, multispectral masked autoencoder, which runs where PyTorch alone is installed.
+
+- Sensors, in raw values: {sensors}
+- {size:,} parameters in {dtype}; tokens of width {width}; fusion mode `{fusion}`
 
 ## Use
 
@@ -33,8 +35,8 @@ Download the folder, with `huggingface_hub.snapshot_download` or by hand, and ru
 `samples` are raw values as the sensors' table describes them, cut to its pixels; the head of `modeling_mmae.py` says
 the rest. A missing sensor is left out; a missing date is not `valid`, or NaN; and so is a missing pixel.
 `Model.from_pretrained` is this folder's own, `transformers` is not used. `python check.py` compares the model with the
-numbers that it was exported with. As weights to train on from, [mmae_jax](https://pypi.org/project/mmae-jax) takes the
-folder as `config.init_from`.
+numbers that it was exported with. `config.json` has the sensor contract, `mlm.json` describes the model as a STAC item.
+mmae_jax, which trained it, starts from the folder with `--config.init_from`.
 """
 
 LICENCE = """## Licence and citation
@@ -67,7 +69,9 @@ def model_card(experiment: Experiment, config: Mapping[str, Any], size: int, res
         pipeline="image-classification" if config["targets"] else "image-feature-extraction",
         index=_index(experiment, result) if config["targets"] else "",
         dataset=f"{dataset.name} {dataset.version}",
-        parts=" and ".join([", ".join(config["parts"][:-1]), config["parts"][-1]][not config["parts"][1:] :]).capitalize(),
+        parts=" and ".join(
+            [", ".join(config["parts"][:-1]), config["parts"][-1]][not config["parts"][1:] :]
+        ).capitalize(),
         sensors=", ".join(config["inputs"]),
         size=size,
         dtype=config["dtype"],
@@ -75,7 +79,13 @@ def model_card(experiment: Experiment, config: Mapping[str, Any], size: int, res
         width=config["architecture"]["embed_dim"],
         snippet=snippet(config),
     )
-    sections = [head, _sensors(experiment, config), _targets(experiment, config), _training(experiment), _scores(result)]
+    sections = [
+        head,
+        _sensors(experiment, config),
+        _targets(experiment, config),
+        _training(experiment),
+        _scores(result),
+    ]
     return "\n".join([section for section in sections if section] + [LICENCE])
 
 
@@ -84,7 +94,9 @@ def snippet(config: Mapping[str, Any]) -> str:
     inputs = config["inputs"].items()
 
     def lines(value: str, names: Iterable[str]) -> str:
-        return "".join(f'        "{name}": {value.format(**config["inputs"][name], **counts[name])},\n' for name in names)
+        return "".join(
+            f'        "{name}": {value.format(**config["inputs"][name], **counts[name])},\n' for name in names
+        )
 
     counts = {name: {"channels": sum(map(len, fields["bands"]))} for name, fields in inputs}
     based = [name for name, fields in inputs if fields["quantum"] is not None]

@@ -43,7 +43,7 @@ def check_folder(folder: epath.PathLike) -> None:
     for name in PROGRAMS:
         if not (folder / name).exists() or (folder / name).read_bytes() != (own / name).read_bytes():
             raise WeightsError(
-                f"{folder / name} is not that of this version of mmae_jax; `python {folder / 'check.py'}` runs the folder's own"
+                f"{folder / name} is not this version's; `python {folder}/check.py` runs the folder's own"
             )
     if importlib.util.find_spec("torch") is None:
         raise WeightsError("--check needs PyTorch: `pip install 'mmae_jax[torch]'`")

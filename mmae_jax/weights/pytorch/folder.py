@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 from etils import epath
-from safetensors.numpy import save as save_safetensors
 
 from mmae_jax.models.params import Path as ParamPath
 from mmae_jax.spec import Experiment, SpecError
@@ -22,7 +21,7 @@ from mmae_jax.weights.pytorch import card, stac
 from mmae_jax.weights.pytorch.config import PARTS, config_of, part_of
 from mmae_jax.weights.pytorch.golden import golden_tensors
 from mmae_jax.weights.result import Result
-from mmae_jax.weights.tensor_file import MODEL_FILE, metadata_of
+from mmae_jax.weights.tensor_file import MODEL_FILE, metadata_of, safetensors_of
 
 GOLDEN_FILE = "golden.safetensors"
 PROGRAMS = ("modeling_mmae.py", "check.py")
@@ -58,8 +57,8 @@ def write_folder(
     if not experiment.targets:
         parts = tuple(part for part in parts if part != "heads")
     files = {
-        MODEL_FILE: save_safetensors(tensors, metadata_of(tensors, experiment)),
-        GOLDEN_FILE: save_safetensors(golden_tensors(params, experiment, parts)),
+        MODEL_FILE: safetensors_of(tensors, metadata_of(tensors, experiment)),
+        GOLDEN_FILE: safetensors_of(golden_tensors(params, experiment, parts), {}),
         **{name: (Path(__file__).parent / name).read_bytes() for name in PROGRAMS},
     }
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}

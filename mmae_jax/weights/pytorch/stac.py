@@ -45,7 +45,11 @@ def item(experiment: Experiment, config: Mapping[str, Any], size: int) -> dict[s
         "mlm:total_parameters": size,
         "mlm:pretrained": True,
         "mlm:pretrained_source": f"{experiment.dataset.name} {experiment.dataset.version}",
-        "mlm:hyperparameters": {"fusion": config["fusion"], "inter_depth": config["inter_depth"], **config["architecture"]},
+        "mlm:hyperparameters": {
+            "fusion": config["fusion"],
+            "inter_depth": config["inter_depth"],
+            **config["architecture"],
+        },
         "mlm:input": [_input(experiment, config, name) for name in config["inputs"]],
         "mlm:output": [_tokens(config, name) for name in config["inputs"]]
         + [_output(experiment, config, name) for name in config["targets"]],
