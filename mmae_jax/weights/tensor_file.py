@@ -53,7 +53,7 @@ def metadata_of(tensors: Mapping[str, np.ndarray], experiment: Experiment) -> di
         "format": "pt",
         VERSION_KEY: str(FORMAT_VERSION),
         "experiment": json.dumps(to_plain(experiment)),
-        CHECKSUMS: json.dumps({name: _checksum(tensor) for name, tensor in tensors.items()}),
+        CHECKSUMS: json.dumps({name: _checksum(tensor) for name, tensor in sorted(tensors.items())}),
     }
     return sealed(metadata)
 

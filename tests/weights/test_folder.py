@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from mmae_jax import spec
 from mmae_jax.commands.command_line import main
+from mmae_jax.config import from_plain, to_plain
 from mmae_jax.weights import export as exporting
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.pytorch import folder as folders
@@ -27,7 +29,8 @@ OWN = Path(folders.__file__).parent
 
 @pytest.fixture(scope="module")
 def experiment():
-    return experiments.experiment(("aerial", "s2"), interpolate="bilinear")
+    tiny = experiments.experiment(("aerial", "s2"), interpolate="bilinear")
+    return from_plain(spec.Experiment, to_plain(tiny), "")  # as one that was read from a config
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +132,9 @@ def test_mistakes_are_one_line(folder, no_golden, tmp_path, capsys, arguments, c
 
 
 def test_a_folder_is_whole_or_not_there(experiment, params, no_golden, monkeypatch, tmp_path):
-    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(
+        type(folders.epath.Path()), "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full"))
+    )
     with pytest.raises(OSError, match="disk full"):
         folders.write_folder(params, experiment, tmp_path / "folder")
     assert not list(tmp_path.iterdir())
