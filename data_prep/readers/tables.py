@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Hashable, Mapping, Sequence
+import itertools
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,11 +66,23 @@ def check_columns(path: Path, columns: Sequence[str], found: Sequence[str]) -> N
             note(places, name, f"column {number}", f"{path}: column {name}")
 
 
+def values_of(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yields number and values, without spaces around them, of each line of a csv file that is not empty.
+
+    Raises:
+      csv.Error: a line is none.
+    """
+    rest = iter(lines)
+    first = next(rest, "")
+    reader = csv.reader(itertools.chain([first], rest), delimiter=";" if ";" in first else ",")
+    yield from ((reader.line_num, [value.strip() for value in line]) for line in reader if line)
+
+
 def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """Returns number and values of each line that is not empty."""
-    delimiter = ";" if ";" in text.partition("\n")[0] else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    found: list[tuple[int, list[str]]] = []
     try:
-        return [(reader.line_num, [value.strip() for value in line]) for line in reader if line]
+        found.extend(values_of(io.StringIO(text, newline="")))
     except csv.Error as error:
-        raise DataPrepError(f"{path}: line {reader.line_num}: cannot be read ({error})") from error
+        number = found[-1][0] + 1 if found else 1
+        raise DataPrepError(f"{path}: line {number}: cannot be read ({error})") from error
+    return found

@@ -115,7 +115,9 @@ def _entry(path: Path, entries: Mapping[str, Any], image: str, parse: Callable[[
 
 def _centroid(entry: Any) -> tuple[int, int]:
     row, column = entry
-    return int(row), int(column)
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in (row, column)):
+        raise ValueError(entry)
+    return row, column
 
 
 def _taken(entry: Any) -> tuple[int, int, int]:

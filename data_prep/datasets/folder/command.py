@@ -70,6 +70,8 @@ def load(spec: Path) -> Folder:
     Raises:
       DataPrepError: the file cannot be run, sets no description, or one that cannot be right; names file and field.
     """
+    if spec.is_dir():
+        raise DataPrepError(f"--spec: {spec}: expected a Python file, found a folder")
     try:
         folder = runpy.run_path(str(spec)).get(VARIABLE)
     except OSError as error:

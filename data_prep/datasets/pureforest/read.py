@@ -172,6 +172,8 @@ def _read_height(path: Path, aerial: Record) -> Record:
         if heights is not None:
             quanta, base = quantised(heights, modality.quantum)
             return {"pixels": quanta[None], "dates": np.array([UNKNOWN_DATE], np.int16), "base": base}
+    except TileError:
+        raise
     except ValueError as error:
         raise TileError(f"{path}: {error}") from error
     pixels = np.empty((0, len(modality.bands), side, side), modality.dtype)

@@ -13,7 +13,7 @@ import numpy as np
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.readers import dates
 from data_prep.readers.inside import check_file
-from data_prep.readers.tables import check_columns
+from data_prep.readers.tables import check_columns, values_of
 
 Read = Callable[[Sequence[str]], np.ndarray]
 """Scene names of T images → their dates int16 `[T, 3]`; a `ValueError` where a name has none."""
@@ -113,21 +113,19 @@ def _lines(path: Path, scene_column: str) -> Iterator[tuple[str, int | None, str
     """Yields tile, image index (None without such a column) and scene."""
     try:
         with path.open("r", encoding="utf-8-sig") as file:
-            lines = csv.reader(file)
-            header = next(lines, [])
+            lines = values_of(file)
+            _, header = next(lines, (1, []))
             check_columns(path, ("projection", "col", "row", scene_column), header)
             place = [header.index(column) for column in ("projection", "col", "row")]
             scene = header.index(scene_column)
             index = header.index("index") if "index" in header else None
-            for line in filter(None, lines):
+            for number, line in lines:
                 if len(line) != len(header):
-                    raise DataPrepError(
-                        f"{path}: line {lines.line_num}: expected {len(header)} values, found {len(line)}"
-                    )
+                    raise DataPrepError(f"{path}: line {number}: expected {len(header)} values, found {len(line)}")
                 try:
                     tile = "_".join(line[column] for column in place).removeprefix("EPSG:")
                     yield tile, None if index is None else int(line[index]), line[scene]
                 except ValueError as error:
-                    raise DataPrepError(f"{path}: line {lines.line_num}: cannot be read ({error})") from error
+                    raise DataPrepError(f"{path}: line {number}: cannot be read ({error})") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataPrepError(f"{path}: cannot be read ({error})") from error

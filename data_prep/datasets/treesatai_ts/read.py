@@ -19,6 +19,7 @@ from data_prep.datasets.treesatai_ts.contract import CONTRACT, GENERA
 from data_prep.datasets.treesatai_ts.sentinel import read_sentinel
 from data_prep.errors import DataPrepError
 from data_prep.readers import dates, isolated
+from data_prep.readers.accepted import refuse
 from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import georeference
@@ -100,6 +101,8 @@ def read_tile(raw_dir: Path, tile: Tile) -> tuple[Record, int]:
       TileError: a file is absent, damaged or not as published; names file, key, expected and found.
     """
     sentinel = inside(raw_dir, "sentinel-ts", tile.sentinel)
+    if not tile.sentinel.startswith(f"{tile.name}_"):
+        refuse("place", f"{sentinel}: expected the series of {tile.name}, after which its name begins")
     record = _read_aerial(inside(raw_dir, "aerial", tile.aerial), tile.aerial_date)
     series, dropped = isolated.call(read_sentinel, sentinel)
     record |= series

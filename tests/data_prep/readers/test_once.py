@@ -10,7 +10,8 @@ import pytest
 from data_prep.datasets.flair_hub.date_tables import date_tables
 from data_prep.datasets.s2_naip_urban import files
 from data_prep.datasets.treesatai_ts.contract import GENERA
-from data_prep.datasets.treesatai_ts.read import CSV_COLUMNS, list_tiles
+from data_prep.datasets.treesatai_ts.read import CSV_COLUMNS, list_tiles, read_tile
+from data_prep.datasets.treesatai_ts.read import Tile as TreeTile
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.dates import check_once, from_products
 from data_prep.readers.json_files import read_json
@@ -102,7 +103,13 @@ def test_the_same_pixels_twice_at_one_time_are_one_acquisition():
 
 def test_a_series_belongs_to_one_tile(tmp_path):
     for split, tile in (("train", "a"), ("val", "b"), ("test", "c")):
-        line = ",".join([f"{tile}.tif", "c.h5" if split == "test" else "s.h5", "20200701", *["0"] * len(GENERA)])
+        line = ",".join([f"{tile}.tif", "c_2020.h5" if split == "test" else "s.h5", "20200701", *["0"] * len(GENERA)])
         (tmp_path / f"{split}.csv").write_text(f"{','.join(CSV_COLUMNS)}\n{line}\n")
     with pytest.raises(DataPrepError, match=r"sen_name s.h5: expected once, found in train.csv: a.tif and in val"):
         list_tiles(SplitFiles(), tmp_path)
+
+
+def test_a_series_is_that_of_its_tile(tmp_path):
+    tile = TreeTile(aerial="a.tif", sentinel="b_2020.h5", aerial_date=(2020, 1, 0), proportions=())
+    with pytest.raises(TileError, match=r"sentinel-ts/b_2020.h5: expected the series of a, .*--accept=place"):
+        read_tile(tmp_path, tile)

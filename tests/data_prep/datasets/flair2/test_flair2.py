@@ -271,6 +271,11 @@ def test_series_out_of_order_are_sorted(raw, prepare, tmp_path):
             "expected a date and a time like 10h20",
         ),
         ("flair-2_centroids_sp_to_patch.json", '{"IMG_000002.tif": [1]}', "IMG_000002.tif: expected [row, column]"),
+        (
+            "flair-2_centroids_sp_to_patch.json",
+            '{"IMG_000002.tif": [1.5, 2]}',
+            "IMG_000002.tif: expected [row, column]",
+        ),
     ],
 )
 def test_damaged_metadata_is_fatal(raw, prepare, name, text, message):
