@@ -7,6 +7,7 @@ all three splits. Those of the published experiments are in the Hugging Face rep
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,15 +102,15 @@ def meant(name: str) -> str:
 def check_tiles(splits: Mapping[str, Sequence[Any]]) -> None:
     """Raises a `DataPrepError` unless splits are named as they can be, and each tile is in one of them, once.
 
-    Names that differ by case alone are one: on some disks they are one file.
+    Names that differ by case, or by how accents are composed, are one: on some disks they are one file.
     """
     places, spelt = dict[str, str](), dict[str, str]()
     for split, tiles in splits.items():
         check_split(split, "splits")
         for number, tile in enumerate(tiles, 1):
-            key = tile.name.casefold()
+            key = unicodedata.normalize("NFC", tile.name).casefold()
             other = spelt.setdefault(key, tile.name)
-            alike = "" if other == tile.name else f", also written {other}"
+            alike = "" if other == tile.name else f", also written {other!r}"
             note(places, key, f"split {split} (its tile {number})", f"tile {tile.name}{alike}")
             try:
                 tile.name.encode()

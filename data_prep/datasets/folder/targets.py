@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.enums import Compression
 
 from data_prep.datasets.folder.description import Column, Raster
 from data_prep.datasets.folder.values import as_indices, meaning
-from data_prep.errors import DataPrepError
+from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.accepted import refuse
 from data_prep.readers.geopackage import read_rows as read_attributes
 from data_prep.readers.inside import inside
@@ -116,6 +117,8 @@ def read_raster_target(path: Path, source: Raster, tile_meters: float) -> tuple[
     target = source.target
     with open_raster(path) as file:
         expect(path, "bands", 1, file.count)
+        if file.driver == "JPEG" or file.compression == Compression.jpeg:
+            raise TileError(f"{path}: expected values as they were written, found JPEG, which changes them")
         expect(path, "size", (target.size, target.size), file.shape)
         if source.values is None:
             expect(path, "dtype", target.dtype, file.dtypes[0])

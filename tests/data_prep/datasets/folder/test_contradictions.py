@@ -116,13 +116,17 @@ def test_splits_in_names_are_held_against_the_table_and_the_labels(tmp_path):
 
 
 def test_tiles_alike_but_for_case_are_one():
-    lower, upper = (type("Tile", (), {"name": name})() for name in ("a1", "A1"))
+    def tile(name):
+        return type("Tile", (), {"name": name})()
+
     with pytest.raises(
-        DataPrepError, match=r"tile A1, also written a1: expected once, found in split train \(its tile 1\)"
+        DataPrepError, match=r"tile A1, also written 'a1': expected once, found in split train \(its tile 1\)"
     ):
-        check_tiles({"train": [lower], "test": [upper]})
+        check_tiles({"train": [tile("a1")], "test": [tile("A1")]})
+    with pytest.raises(DataPrepError, match="also written"):
+        check_tiles({"train": [tile("caf\u00e9"), tile("cafe\u0301")]})
     with pytest.raises(DataPrepError, match=r"split train: expected a tile's name in UTF-8"):
-        check_tiles({"train": [type("Tile", (), {"name": "caf\udce9"})()]})
+        check_tiles({"train": [tile("caf\udce9")]})
 
 
 def test_a_date_that_may_be_two_days_is_refused():
@@ -135,6 +139,16 @@ def test_labels_of_several_bands_are_refused(tmp_path):
     write_tif(tmp_path / "a.tif", np.zeros((2, 8, 8), np.uint8), 10.0)
     with pytest.raises(TileError, match=r"a.tif: bands: expected 1, found 2"):
         read_raster_target(tmp_path / "a.tif", Raster("{tile}.tif", CROP), 80.0)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
+def test_labels_in_jpeg_are_refused(tmp_path, name):
+    image = pytest.importorskip("PIL.Image")
+    image.fromarray(np.zeros((8, 8), np.uint8)).save(
+        tmp_path / name, **({"compression": "jpeg"} if "tif" in name else {})
+    )
+    with pytest.raises(TileError, match=r"a\.\w+: expected values as they were written, found JPEG"):
+        read_raster_target(tmp_path / name, Raster("{tile}", CROP), 80.0)
 
 
 def test_images_of_several_pages_are_refused(tmp_path):
