@@ -17,7 +17,7 @@ from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.batch import Batch
 from mmae_jax.models.encoder import encoder_class
 from mmae_jax.models.params import HEADS, abstract_model
-from mmae_jax.spec import Data, Experiment, Logging
+from mmae_jax.spec import BY_NAME, Data, Experiment, Logging
 from mmae_jax.train.optimizer import optimizer
 
 
@@ -44,6 +44,7 @@ class Program:
             finetune=own,
             logging=Logging(),
             init_from=None,
+            transfer=BY_NAME,
             profile=(),
             compilation_cache=None,
         )

@@ -1,0 +1,129 @@
+"""From raw values of sensors to a batch, without shards: for notebooks and other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mmae_jax.data.batch import Batch
+from mmae_jax.data.dates import missing_values, select_dates
+from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec.error import choices, shown
+
+PARTS = ("inputs", "dates", "ref_date", "valid", "base")
+
+
+def batch_of(samples: Mapping[str, Any], experiment: Experiment) -> Batch:
+    """Returns raw samples as a batch.
+
+    A missing sensor is left out, and a missing date is not `valid`. Missing pixels are NaN, infinite or `nodata`.
+
+    Args:
+      samples: `inputs`: input → `[B, D, C, h, w]`, values as the contract says, bands in the order of the experiment's
+        input, D dates at most as many as it has; `dates`: input → int `[B, D, 3]` (year, day of year, hour) or
+        `datetime64` `[B, D]`; `ref_date`: `[B, 3]` or `datetime64` `[B]`, from which distances in time are measured;
+        `valid`: input → bool `[B, D]`, optional; `base`: input → `[B]`, for contracts with a `quantum`.
+      experiment: what they are samples of.
+
+    Raises:
+      SpecError: a part is absent, unknown, or of another shape; the message names it.
+    """
+    for part in samples:
+        if part not in PARTS:
+            raise SpecError(f"samples: no part {shown(part)}; expected some of {choices(PARTS)}")
+    for part in ("inputs", "dates", "ref_date"):
+        if part not in samples:
+            raise SpecError(f"samples: expected {part}, found {choices(list(samples))}")
+    for part in ("inputs", "dates", "valid", "base"):
+        for name in samples.get(part, ()):
+            if name not in experiment.inputs:
+                raise SpecError(
+                    f"samples: {part}: no input {shown(name)}; expected some of {choices(experiment.inputs)}"
+                )
+    ref_date = _days("ref_date", samples["ref_date"], 1)
+    if not len(ref_date):
+        raise SpecError("samples: ref_date: expected at least one sample, found none")
+    batch = Batch(
+        inputs={},
+        base={},
+        valid={},
+        dates={},
+        ref_date=ref_date,
+        targets={},
+        weight=np.ones(len(ref_date), np.float32),
+    )
+    for name in experiment.inputs:
+        _add(batch, name, samples, experiment)
+    return batch
+
+
+def _add(batch: Batch, name: str, samples: Mapping[str, Any], experiment: Experiment) -> None:
+    """Adds an input, absent or not."""
+    modality, model_input = experiment.modality(name), experiment.inputs[name]
+    side = modality.size // experiment.dataset.size_gcd * experiment.crop_cells
+    number, num_dates, bands = len(batch["ref_date"]), model_input.num_dates, len(model_input.band_names)
+    shape = (number, num_dates, bands, side, side)
+    there = (side, side) if modality.pixels_can_be_missing else (1, 1)
+    batch["inputs"][name] = np.zeros(shape, modality.dtype)
+    batch["valid"][name] = np.zeros((number, num_dates, *there), bool)
+    batch["dates"][name] = np.repeat(batch["ref_date"][:, None], num_dates, axis=1)
+    if modality.quantum is not None:
+        batch["base"][name] = np.zeros(number, np.float32)
+    if name not in samples["inputs"]:
+        return
+    pixels = np.asarray(samples["inputs"][name])
+    found = pixels.shape[1] if pixels.ndim == 5 else 0
+    if pixels.shape != (number, found, bands, side, side) or not 0 < found <= num_dates:
+        names = choices(model_input.band_names)
+        wanted = f"[{number}, 1 to {num_dates}, {bands}, {side}, {side}]"
+        raise SpecError(
+            f"samples: inputs: {name}: expected shape {wanted} (samples, dates, bands {names}, rows, columns), "
+            f"found {list(pixels.shape)}"
+        )
+    dates = _days(f"dates: {name}", _part(samples, "dates", name), 2)
+    if dates.shape[:2] != (number, found):
+        raise SpecError(f"samples: dates: {name}: expected {number} × {found} dates, found {list(dates.shape[:2])}")
+    valid = np.asarray(samples.get("valid", {}).get(name, np.ones((number, found), bool)), bool)
+    if valid.shape != (number, found):
+        raise SpecError(f"samples: valid: {name}: expected shape [{number}, {found}], found {list(valid.shape)}")
+    if modality.quantum is not None:
+        batch["base"][name] = np.asarray(_part(samples, "base", name), np.float32).reshape(number)
+    for row in range(number):
+        missing = missing_values(pixels[row], modality.nodata)
+        chosen = select_dates(pixels[row], dates[row], found, offset=0, missing=missing)
+        stored = chosen.pixels.astype(modality.dtype)
+        if np.issubdtype(stored.dtype, np.integer) and not np.array_equal(stored, chosen.pixels):
+            raise SpecError(
+                f"samples: inputs: {name}: expected values of {modality.dtype}, found others in sample {row}"
+            )
+        batch["inputs"][name][row, :found] = stored
+        present = np.ones((found, 1, 1), bool) if chosen.valid is None else chosen.valid
+        if not modality.pixels_can_be_missing:
+            present = np.asarray(present.any(axis=(1, 2), keepdims=True))
+        batch["valid"][name][row, :found] = valid[row][:, None, None] & present
+    observed = batch["valid"][name][:, :found].any(axis=(2, 3))[..., None]
+    batch["dates"][name][:, :found] = np.where(observed, dates, batch["ref_date"][:, None])
+
+
+def _part(samples: Mapping[str, Any], part: str, name: str) -> Any:
+    if name not in samples.get(part, {}):
+        raise SpecError(f"samples: {part}: expected those of input {name}, found none")
+    return samples[part][name]
+
+
+def _days(what: str, dates: Any, axes: int) -> np.ndarray:
+    """Returns dates as int16 `[…, 3]`: year, day of year, hour."""
+    array = np.asarray(dates)
+    if np.issubdtype(array.dtype, np.datetime64) and array.ndim == axes:
+        years = array.astype("datetime64[Y]")
+        days = (array.astype("datetime64[D]") - years).astype(int) + 1
+        hours = (array.astype("datetime64[h]") - array.astype("datetime64[D]")).astype(int)
+        return np.stack([years.astype(int) + 1970, days, hours], axis=-1).astype(np.int16)
+    if array.ndim != axes + 1 or array.shape[-1] != 3 or not np.issubdtype(array.dtype, np.integer):
+        raise SpecError(
+            f"samples: {what}: expected datetime64 of {axes} axes, or whole numbers (year, day of year, hour) on a "
+            f"further one, found {array.dtype} {list(array.shape)}"
+        )
+    return array.astype(np.int16)

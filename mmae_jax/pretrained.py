@@ -1,0 +1,155 @@
+"""A trained model in a notebook: numpy in, numpy out (docs/weights.md)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from flax import nnx
+
+from mmae_jax import parallel
+from mmae_jax.data.batch import Batch
+from mmae_jax.data.raw_samples import batch_of
+from mmae_jax.models.masking import draw_masks
+from mmae_jax.models.mmae import MMAE
+from mmae_jax.models.model import Model
+from mmae_jax.models.params import abstract_model, merge
+from mmae_jax.models.patches import from_patches, mask_per_band
+from mmae_jax.models.samples import samples_from_batch
+from mmae_jax.spec import Dataset, Experiment, Mesh, SpecError
+from mmae_jax.weights.source import open_weights
+
+Arrays = dict[str, np.ndarray]
+
+
+class Pretrained:
+    """A trained model, on all devices of this process.
+
+    Samples are what the input pipeline yields (`mmae_jax.data.batch.Batch`), or raw values as sensors give them, see
+    `mmae_jax.data.raw_samples.batch_of`. Each function is compiled once for each number of samples.
+
+    Attributes:
+      experiment: what it was trained in.
+    """
+
+    def __init__(self, experiment: Experiment, params: nnx.State, mesh: jax.sharding.Mesh) -> None:
+        self.experiment = experiment
+        self._params, self._mesh = params, mesh
+        graph, _ = abstract_model(experiment)
+        precision = "float32" if experiment.model.dtype == "float32" else "default"
+
+        def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+            def run(params: nnx.State, batch: Batch, *arguments: Any) -> Any:
+                with jax.default_matmul_precision(precision):
+                    return function(merge(graph, params), batch, *arguments)
+
+            return jax.jit(run)
+
+        self._encode = compiled(functools.partial(_encode, experiment))
+        self._predict = compiled(functools.partial(_predict, experiment))
+        self._reconstruct = compiled(functools.partial(_reconstruct, experiment))
+
+    @property
+    def contract(self) -> Dataset:
+        """The sensor contract: what it expects of data."""
+        return self.experiment.dataset
+
+    def encode(self, samples: Mapping[str, Any]) -> Arrays:
+        """Returns the encoded tokens, nothing masked.
+
+        Args:
+          samples: B samples.
+
+        Returns:
+          Input → float32 `[B, T, L, E]`: T tokens (dates, band groups) at each of L places, row by row, of width E.
+
+        Raises:
+          SpecError: a sample is not as the contract says; the message names input and field.
+        """
+        return self._run(self._encode, samples)
+
+    def predict(self, samples: Mapping[str, Any]) -> Arrays:
+        """Returns the outputs of the heads, such as logits.
+
+        Returns:
+          Target → float32 `[B, outputs]`, or `[B, H, W, outputs]` where each pixel has a target.
+
+        Raises:
+          SpecError: as `encode`; or the model has no heads.
+        """
+        if not self.experiment.targets:
+            raise SpecError("predict: the model has no heads; it was trained without targets")
+        return self._run(self._predict, samples)
+
+    def reconstruct(self, samples: Mapping[str, Any], seed: int = 0) -> dict[str, Arrays]:
+        """Hides tokens as in training and returns what the model makes of the others.
+
+        Args:
+          samples: B samples.
+          seed: draws what is hidden.
+
+        Returns:
+          `images`: input → float32 `[B, D, C, S, S]` at `image_size`, in the units of the reconstruction target
+          (docs/method.md §7); `masked`: input → bool, of the same shape, what was hidden.
+
+        Raises:
+          SpecError: as `encode`; or the encoder does not reconstruct.
+        """
+        return self._run(self._reconstruct, samples, jax.random.key(seed))
+
+    def _run(self, function: Callable[..., Any], samples: Mapping[str, Any], *arguments: Any) -> Any:
+        batch = samples if "weight" in samples else batch_of(samples, self.experiment)
+        number = len(batch["ref_date"])
+        shares = self._mesh.shape["data"] * self._mesh.shape["fsdp"]
+        rows = np.minimum(np.arange(-(-number // shares) * shares), number - 1)
+        spread = parallel.to_devices(jax.tree.map(lambda array: np.asarray(array)[rows], dict(batch)), self._mesh)
+        found = parallel.to_hosts(function(self._params, spread, *arguments), self._mesh)
+        return jax.tree.map(lambda array: array[:number], found)
+
+
+def load(path: epath.PathLike, phase: str | None = None, averaged: bool | None = None) -> Pretrained:
+    """Opens a trained model.
+
+    Args:
+      path: workdir of a run, or an export of one.
+      phase: of a run; the last finished one if None.
+      averaged: of a run: its moving average of weights; as it was scored if None.
+
+    Raises:
+      SpecError: nothing can be read there, or it does not say what it was trained in.
+    """
+    weights = open_weights(path, phase, averaged=averaged)
+    mesh = parallel.make_mesh(Mesh(), jax.local_devices())
+    params = weights.on(mesh)
+    assert weights.experiment is not None, "without an experiment there are no parameters"
+    return Pretrained(weights.experiment, params, mesh)
+
+
+def _encode(experiment: Experiment, model: Model, batch: Batch) -> dict[str, jax.Array]:
+    features = model.encoder.features(samples_from_batch(batch, experiment))
+    return {name: array.astype(jnp.float32) for name, array in features.items()}
+
+
+def _predict(experiment: Experiment, model: Model, batch: Batch) -> dict[str, jax.Array]:
+    return model.predict(samples_from_batch(batch, experiment), train_encoder=False)
+
+
+def _reconstruct(experiment: Experiment, model: Model, batch: Batch, key: jax.Array) -> dict[str, dict[str, jax.Array]]:
+    encoder = model.encoder
+    if not isinstance(encoder, MMAE):
+        raise SpecError(f"reconstruct: encoder {experiment.model.encoder} does not reconstruct")
+    samples = samples_from_batch(batch, experiment)
+    masks = draw_masks(key, encoder.fusion, experiment.mask, encoder.available(samples))
+    patches = encoder.reconstruct(samples, masks)
+    masked = encoder.fusion.split({name: mask.masked for name, mask in masks.items()})
+    found: dict[str, dict[str, jax.Array]] = {"images": {}, "masked": {}}
+    for name, one in experiment.inputs.items():
+        hidden = jnp.broadcast_to(mask_per_band(masked[name], one)[:, :, :, None], patches[name].shape)
+        found["images"][name] = from_patches(patches[name], one.patch_size)
+        found["masked"][name] = from_patches(hidden, one.patch_size)
+    return found
