@@ -24,7 +24,7 @@ def batch_of(samples: Mapping[str, Any], experiment: Experiment) -> Batch:
       samples: `inputs`: input → `[B, D, C, h, w]`, values as the contract says, bands in the order of the experiment's
         input, D dates at most as many as it has; `dates`: input → int `[B, D, 3]` (year, day of year, hour) or
         `datetime64` `[B, D]`; `ref_date`: `[B, 3]` or `datetime64` `[B]`, from which distances in time are measured;
-        `valid`: input → bool `[B, D]`, optional; `base`: input → `[B]`, for contracts with a `quantum`.
+        `valid`: input → bool `[B, D]` or `[B, D, h, w]`, optional; `base`: input → `[B]`, for contracts with a `quantum`.
       experiment: what they are samples of.
 
     Raises:
@@ -86,8 +86,12 @@ def _add(batch: Batch, name: str, samples: Mapping[str, Any], experiment: Experi
     if dates.shape[:2] != (number, found):
         raise SpecError(f"samples: dates: {name}: expected {number} × {found} dates, found {list(dates.shape[:2])}")
     valid = np.asarray(samples.get("valid", {}).get(name, np.ones((number, found), bool)), bool)
-    if valid.shape != (number, found):
-        raise SpecError(f"samples: valid: {name}: expected shape [{number}, {found}], found {list(valid.shape)}")
+    valid = valid[..., None, None] if valid.ndim == 2 else valid
+    if valid.shape[:2] != (number, found) or valid.shape[2:] not in ((1, 1), (side, side)):
+        raise SpecError(
+            f"samples: valid: {name}: expected shape [{number}, {found}] or [{number}, {found}, {side}, {side}], "
+            f"found {list(valid.shape)}"
+        )
     if modality.quantum is not None:
         batch["base"][name] = np.asarray(_part(samples, "base", name), np.float32).reshape(number)
     for row in range(number):
@@ -100,9 +104,10 @@ def _add(batch: Batch, name: str, samples: Mapping[str, Any], experiment: Experi
             )
         batch["inputs"][name][row, :found] = stored
         present = np.ones((found, 1, 1), bool) if chosen.valid is None else chosen.valid
+        present = present & valid[row]
         if not modality.pixels_can_be_missing:
-            present = np.asarray(present.any(axis=(1, 2), keepdims=True))
-        batch["valid"][name][row, :found] = valid[row][:, None, None] & present
+            present = present.any(axis=(1, 2), keepdims=True)
+        batch["valid"][name][row, :found] = present
     observed = batch["valid"][name][:, :found].any(axis=(2, 3))[..., None]
     batch["dates"][name][:, :found] = np.where(observed, dates, batch["ref_date"][:, None])
 

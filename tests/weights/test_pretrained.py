@@ -63,6 +63,7 @@ def test_raw_values_are_a_batch(model, batch, tiny_experiment):
     raw = raw_of(batch)
     made = batch_of(raw, tiny_experiment)
     jax.tree.map(np.testing.assert_array_equal, made, dict(batch) | {"targets": {}})
+    jax.tree.map(np.testing.assert_array_equal, made, batch_of(raw | {"valid": batch["valid"]}, tiny_experiment))
     np.testing.assert_array_equal(model.predict(raw)[TARGET], model.predict(batch)[TARGET])
     instants = np.array(["2019-02-01T13", "2020-12-31T00"], "datetime64[m]")
     one = {"inputs": {"s2": raw["inputs"]["s2"][:1]}, "dates": {"s2": instants[None]}, "ref_date": instants[:1]}
@@ -132,6 +133,10 @@ WRONG = {
     "values": (
         lambda raw: raw | {"inputs": {"s2": raw["inputs"]["s2"].astype(np.float32) / 1e4}},
         r"inputs: s2: expected values of uint16, found others in sample 0",
+    ),
+    "valid": (
+        lambda raw: raw | {"valid": {"s2": np.ones((3, 1), bool)}},
+        r"valid: s2: expected shape \[3, 2\] or \[3, 2, 6, 6\], found \[3, 1, 1, 1\]",
     ),
     "no sample": (lambda raw: raw | {"ref_date": np.zeros((0, 3), int)}, r"ref_date: expected at least one sample"),
 }
