@@ -24,7 +24,7 @@ def batch_of(samples: Mapping[str, Any], experiment: Experiment) -> Batch:
       samples: `inputs`: input → `[B, D, C, h, w]`, values as the contract says, bands in the order of the experiment's
         input, D dates at most as many as it has; `dates`: input → int `[B, D, 3]` (year, day of year, hour) or
         `datetime64` `[B, D]`; `ref_date`: `[B, 3]` or `datetime64` `[B]`, from which distances in time are measured;
-        `valid`: input → bool `[B, D]` or `[B, D, h, w]`, optional; `base`: input → `[B]`, for contracts with a `quantum`.
+        `valid`: input → bool `[B, D]` or `[B, D, h, w]`, optional; `base`: input → `[B]`, if there is a `quantum`.
       experiment: what they are samples of.
 
     Raises:
