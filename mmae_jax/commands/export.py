@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16"), default="float32", help="of the weights in a folder"
     )
+    parser.add_argument("--onnx", action="store_true", help="a folder holds encoder and heads for ONNX Runtime, too")
+    parser.add_argument("--pt2", action="store_true", help="a folder holds encoder and heads as torch.export has them")
     parser.add_argument("--check", metavar="FOLDER", help="compare the model in a folder with its golden numbers")
 
 
@@ -50,7 +52,8 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("expected --workdir and --out, or --check")
     if options.workdir and options.out:
         parts = _parts(options.parts)
-        export(options.workdir, options.out, options.phase, options.averaged, parts, options.dtype)
+        graphs = tuple(name for name in ("onnx", "pt2") if getattr(options, name))
+        export(options.workdir, options.out, options.phase, options.averaged, parts, options.dtype, graphs)
     if options.check is not None:
         check_folder(options.check)
 

@@ -27,6 +27,7 @@ def export(
     averaged: bool | None = None,
     parts: tuple[str, ...] = PARTS,
     dtype: str = "float32",
+    graphs: tuple[str, ...] = (),
 ) -> None:
     """Writes the chosen checkpoint of a finished phase to `out`, atomically.
 
@@ -37,6 +38,7 @@ def export(
       averaged: write the moving average of the weights; as the phase was scored if None.
       parts: which of `PARTS` a folder holds.
       dtype: data type of the weights in a folder, `float32` or `bfloat16`.
+      graphs: what else a folder holds, some of `onnx` and `pt2`.
 
     Raises:
       SpecError: no such phase is finished, or `out` has another ending.
@@ -46,12 +48,12 @@ def export(
         weights = _trained(workdir, phase, averaged)
         assert weights.experiment is not None, "just checked"
         result = _result(epath.Path(workdir), phase)
-        write_folder(weights.arrays(), weights.experiment, out, parts, dtype, result)
+        write_folder(weights.arrays(), weights.experiment, out, parts, dtype, result, graphs)
         return
     if out.suffix not in (".safetensors", ".pt"):
         raise SpecError(f"--out: expected a file that ends in .safetensors or .pt, or a folder, found {out}")
-    if (parts, dtype) != (PARTS, "float32"):
-        raise SpecError(f"--out: expected a folder for --parts and --dtype, found the file {out}")
+    if (parts, dtype, graphs) != (PARTS, "float32", ()):
+        raise SpecError(f"--out: expected a folder for --parts, --dtype, --onnx and --pt2, found the file {out}")
     tensors, experiment = state_dict(workdir, phase, averaged)
     write(tensors, experiment, out)
     logging.info("wrote %d tensors, %d parameters to %s", len(tensors), sum(t.size for t in tensors.values()), out)

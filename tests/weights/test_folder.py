@@ -120,7 +120,7 @@ def test_parts_and_data_type_are_chosen(folder, no_golden, tmp_path):
         (
             ["--workdir={folder}", "--out=f.pt", "--dtype=bfloat16"],
             1,
-            "--out: expected a folder for --parts and --dtype",
+            "--out: expected a folder for --parts, --dtype",
         ),
         (["--check={tmp}"], 1, "{tmp}/config.json not found"),
     ],
@@ -240,6 +240,29 @@ def test_check_finds_what_was_changed(folder, tmp_path, capsys, change, message)
     change(copy)
     assert main(["export", f"--check={copy}"]) == 1
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_graphs_answer_for_any_number_of_samples(folder, experiment, params, tmp_path, monkeypatch):
+    runtime = pytest.importorskip("onnxruntime")
+    for library in ("torch", "onnxscript"):
+        pytest.importorskip(library)
+    golden = load_file(folder / "golden.safetensors")
+    monkeypatch.setattr(folders, "golden_tensors", lambda *_: golden)
+    folders.write_folder(params, experiment, tmp_path / "graphs", graphs=("onnx", "pt2"))
+    assert (tmp_path / "graphs" / "model.pt2").exists()
+    for name, tolerance in (("model.onnx", 1e-4), ("model_float16.onnx", 1e-2)):
+        session = runtime.InferenceSession(str(tmp_path / "graphs" / name))
+        last = {one.name: np.nan_to_num(golden[one.name][:1]) for one in session.get_inputs() if one.name in golden}
+        last |= {"ref_date": golden["ref_date/ref_date"][:1]}
+        wanted = {one.name: one.type for one in session.get_inputs()}
+        given = {name: array.astype("int32") if "int32" in wanted[name] else array for name, array in last.items()}
+        given = {name: given[name] for name in wanted}
+        given["inputs/aerial"][0] = 1.0
+        one = session.run(None, given)
+        many = session.run(None, {name: np.repeat(array, 3, axis=0) for name, array in given.items()})
+        for alone, together in zip(one, many, strict=True):
+            np.testing.assert_allclose(together, np.repeat(alone, 3, axis=0), atol=tolerance * np.abs(alone).max())
 
 
 def test_weights_that_were_changed_are_not_opened(folder, tmp_path):

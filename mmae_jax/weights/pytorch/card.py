@@ -55,7 +55,17 @@ that of MAESTRO:
 """
 
 
-def model_card(experiment: Experiment, config: Mapping[str, Any], size: int, result: Result | None) -> str:
+GRAPHS = """## Graphs
+
+{files} answer without Python, for any number of samples, with {outputs}. Inputs are called as in the example, with a
+slash: `inputs/{name}` (stored values, float32, missing pixels filled), `dates/{name}` and `ref_date` (int32),
+`valid/{name}` (whether a date is there); all dates of all sensors are given.
+"""
+
+
+def model_card(
+    experiment: Experiment, config: Mapping[str, Any], size: int, result: Result | None, graphs: Sequence[str] = ()
+) -> str:
     """Returns the text of the card.
 
     Args:
@@ -63,15 +73,14 @@ def model_card(experiment: Experiment, config: Mapping[str, Any], size: int, res
       config: the content of `config.json`.
       size: number of parameters.
       result: what training them ended with; None where it is not known.
+      graphs: names of the files of graphs beside it.
     """
     dataset = experiment.dataset
     head = FRONT.format(
         pipeline="image-classification" if config["targets"] else "image-feature-extraction",
         index=_index(experiment, result) if config["targets"] else "",
         dataset=f"{dataset.name} {dataset.version}",
-        parts=" and ".join(
-            [", ".join(config["parts"][:-1]), config["parts"][-1]][not config["parts"][1:] :]
-        ).capitalize(),
+        parts=", ".join(config["parts"]).capitalize(),
         sensors=", ".join(config["inputs"]),
         size=size,
         dtype=config["dtype"],
@@ -81,6 +90,7 @@ def model_card(experiment: Experiment, config: Mapping[str, Any], size: int, res
     )
     sections = [
         head,
+        _graphs(config, graphs),
         _sensors(experiment, config),
         _targets(experiment, config),
         _training(experiment),
@@ -117,6 +127,12 @@ def snippet(config: Mapping[str, Any]) -> str:
         + uses
         + "print({name: tuple(array.shape) for name, array in tokens.items()})\n"
     )
+
+
+def _graphs(config: Mapping[str, Any], graphs: Sequence[str]) -> str:
+    outputs = "the outputs of `predict`" if config["targets"] else "the tokens of `encode`"
+    files = ", ".join(f"`{file}`" for file in graphs)
+    return GRAPHS.format(files=files, outputs=outputs, name=next(iter(config["inputs"]))) if graphs else ""
 
 
 def _sensors(experiment: Experiment, config: Mapping[str, Any]) -> str:

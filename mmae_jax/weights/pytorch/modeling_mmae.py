@@ -19,7 +19,6 @@ Shapes: T = band groups · dates, the tokens at one place; L = places, row by ro
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
@@ -182,8 +181,9 @@ class Model(nn.Module):
         self.apart, shared = config["fusion"] in ("shared", "monotemp"), config["fusion"] == "shared"
         self.inputs, self.weights = inputs, {x.sequence: "shared" if shared else x.sequence for x in inputs.values()}
         keys, embeds = list(dict.fromkeys(self.weights.values())), {x.embed: x for x in inputs.values()}
-        sizes, inter = config["architecture"], config["inter_depth"]
+        sizes, inter, side = config["architecture"], config["inter_depth"], config["grid_pos_enc"]
         width, decoded, depth = sizes["embed_dim"], sizes["decoder_dim"], sizes["decoder_depth"]
+        self.places = {(x.grid, w): place_encoding(side, x.grid, w) for x in inputs.values() for w in (width, decoded)}
         shape = sizes["heads"], sizes["dim_head"], round(width * sizes["mlp_ratio"])
         self.patch_embed = nn.ModuleDict({name: PatchEmbedding(spec, width) for name, spec in embeds.items()})
         self.encoder = nn.ModuleDict({key: Transformer(width, sizes["depth"] - inter, *shape) for key in keys})
@@ -299,7 +299,7 @@ class Model(nn.Module):
         placed = {}
         for name, x in tokens.items():
             spec, width = self.inputs[name], x.shape[-1]
-            encoding = place_encoding(self.config["grid_pos_enc"], spec.grid, width).to(x.device)[None, None]
+            encoding = self.places[spec.grid, width].to(x.device)[None, None]
             if self.config["date_encoding"]:
                 (year, day, hour), (ref_year, ref_day, _) = given.dates[name].unbind(-1), given.ref_date.unbind(-1)
                 distance = (year - ref_year[:, None]) + (
@@ -373,11 +373,11 @@ def on_grid(tokens: Tensor, grid: int) -> Tensor:
     return resized(images, grid, "bilinear").flatten(2).transpose(1, 2).unflatten(0, (-1, tokens.shape[1]))
 
 
-@functools.lru_cache
 def place_encoding(side: int, grid: int, width: int) -> Tensor:
     """Returns sines and cosines of columns and rows, float32 [grid², width], from a grid of `side`² for all inputs."""
     count = (width - DATE_CHANNELS) // 4
-    angles = torch.arange(side).double()[:, None] * 10_000.0 ** -(torch.arange(count).double() / (count - 1))
+    columns, waves = (torch.arange(length, dtype=torch.float64, device="cpu") for length in (side, count))
+    angles = columns[:, None] * 10_000.0 ** -(waves / (count - 1))
     line = torch.cat([angles.sin(), angles.cos()], dim=1)
     if side % grid:
         line = F.interpolate(line.T[None], size=grid * round(side / grid), mode="linear")[0].T
