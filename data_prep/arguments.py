@@ -55,7 +55,7 @@ def add_filter_percent(parser: argparse.ArgumentParser) -> None:
 
 def checks(text: str) -> frozenset[str]:
     """Returns names of checks of raw files, separated by commas."""
-    names = frozenset(text.split(","))
+    names = frozenset(name.strip() for name in text.split(","))
     if unknown := sorted(names - set(CHECKS)):
         raise argparse.ArgumentTypeError(f"expected {', '.join(CHECKS)} or several of them, found {unknown[0]!r}")
     return names

@@ -21,7 +21,7 @@ def test_the_page_of_checks_names_each():
 
 
 def test_checks_are_named_on_the_command_line():
-    assert checks("place,bands") == {"place", "bands"}
+    assert checks("place, bands") == {"place", "bands"}
     with pytest.raises(argparse.ArgumentTypeError, match=r"expected links, place, .*, found 'palce'"):
         checks("place,palce")
 
