@@ -21,6 +21,7 @@ COMMANDS = {
     "quickstart": "everything once, on made-up data, in minutes on a laptop",
     "config": "print every field of an experiment: value, default, unit, meaning",
     "export": "write a run's weights with PyTorch names",
+    "import": "take over weights of the reference",
     "bench": "measure speed and size",
     "launch": "train with several processes on this machine",
 }

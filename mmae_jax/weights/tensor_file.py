@@ -32,14 +32,18 @@ class WeightsError(SpecError):
     """There are no weights that can be read; the message names the folder or file."""
 
 
-def read_tensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:
+def read_tensors(file: epath.Path, averaged: bool = False) -> tuple[dict[str, np.ndarray], Experiment | None]:
     """Returns PyTorch name → array, and the experiment they were trained in; None where the file does not say.
+
+    Args:
+      file: one of `SUFFIXES`.
+      averaged: take the moving average that a checkpoint of the reference holds beside the weights.
 
     Raises:
       WeightsError: the file cannot be read, needs PyTorch, or was written by another version of mmae_jax.
     """
     try:
-        return _read_safetensors(file) if file.suffix == ".safetensors" else (read_torch(file), None)
+        return _read_safetensors(file) if file.suffix == ".safetensors" else (read_torch(file, averaged), None)
     except WeightsError:
         raise
     except Exception as error:

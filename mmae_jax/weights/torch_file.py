@@ -38,14 +38,20 @@ NESTED = ("state_dict", "model_state_dict", "model", "module", "weights")
 """Under which names files hold a state dict among other things."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What wrappers put before the names of weights: data parallelism, compilation, Lightning."""
+AVERAGED = "ema_model."
+"""What the reference puts before those of the moving average."""
 
 
 class TorchFileError(SpecError):
     """The file holds no weights that can be taken."""
 
 
-def read_torch(file: epath.Path) -> dict[str, np.ndarray]:
+def read_torch(file: epath.Path, averaged: bool = False) -> dict[str, np.ndarray]:
     """Returns name → array of a state dict, bare or nested, without the prefixes of wrappers.
+
+    Args:
+      file: the file.
+      averaged: take the moving average of the weights, which the reference keeps beside them.
 
     Raises:
       TorchFileError: there is none, or a tensor is damaged.
@@ -53,16 +59,16 @@ def read_torch(file: epath.Path) -> dict[str, np.ndarray]:
     """
     with file.open("rb") as opened:
         if not zipfile.is_zipfile(opened):
-            return _weights(_of_old_format(file), file)
+            return _weights(_of_old_format(file), file, averaged)
     with file.open("rb") as opened, zipfile.ZipFile(opened) as archive:
         root = next((name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")), None)
         if root is None:
             raise TorchFileError("expected a file written by torch.save, found another zip archive")
         with archive.open(f"{root}data.pkl") as pickled:
-            return _weights(_Unpickler(pickled, archive, root).load(), file)
+            return _weights(_Unpickler(pickled, archive, root).load(), file, averaged)
 
 
-def _weights(stored: Any, file: epath.Path) -> dict[str, np.ndarray]:
+def _weights(stored: Any, file: epath.Path, averaged: bool) -> dict[str, np.ndarray]:
     while isinstance(stored, Mapping):
         inner = next((stored[name] for name in NESTED if isinstance(stored.get(name), Mapping)), None)
         if inner is None:
@@ -71,6 +77,10 @@ def _weights(stored: Any, file: epath.Path) -> dict[str, np.ndarray]:
     if not isinstance(stored, Mapping) or not any(map(_is_tensor, stored.values())):
         raise TorchFileError(f"expected a state dict, bare or as {', '.join(NESTED)}, found none")
     tensors = {str(name): tensor for name, tensor in stored.items() if _is_tensor(tensor)}
+    if averaged:
+        tensors = {name.removeprefix(AVERAGED): t for name, t in tensors.items() if name.startswith(AVERAGED)}
+        if not tensors:
+            raise TorchFileError(f"expected averaged weights, whose names begin with {AVERAGED}, found none")
     while found := next((prefix for prefix in PREFIXES if any(name.startswith(prefix) for name in tensors)), None):
         logging.info("%s: weights are those whose names begin with %s", file, found)
         tensors = {name.removeprefix(found): t for name, t in tensors.items() if name.startswith(found)}

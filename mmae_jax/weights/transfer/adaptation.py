@@ -205,8 +205,11 @@ class _Adaptation:
         if NEW in said:
             return NEW
         names = said or [embedding, *users]
-        known = {} if self.trained is None else self.trained.inputs
-        names += [known[name].name_embed or name for name in names if name in known]
+        if self.trained is None:
+            names += [group for user in users if (group := self.experiment.inputs[user].name_group) is not None]
+        else:
+            known = self.trained.inputs
+            names += [known[name].name_embed or name for name in names if name in known]
         return next((f"{family}.{one}" for one in names if f"{family}.{one}" in self.modules), f"{family}.{names[0]}")
 
     def _encoder_source(self, family: str, key: str) -> str | None:

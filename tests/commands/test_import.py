@@ -1,0 +1,132 @@
+"""Weights of the reference become an experiment and a start for training."""
+
+import importlib
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from mmae_jax.commands.command_line import main
+from mmae_jax.config import experiment_from_config
+from mmae_jax.spec import ARCHITECTURES
+from mmae_jax.weights.inferred import inferred
+from mmae_jax.weights.source import load_initial
+from mmae_jax.weights.torch_names import weights
+from tests import runs
+
+command = importlib.import_module("mmae_jax.commands.import")
+
+
+def experiment_of(name, change=lambda config: None):
+    config = importlib.import_module(f"configs.{name}").get_config()
+    config.model.architecture = "tiny"
+    change(config)
+    return experiment_from_config(config)
+
+
+def tensors_of(experiment):
+    rng = np.random.default_rng(0)
+    return {weight.name: rng.normal(0, 0.1, weight.shape).astype(np.float32) for weight in weights(experiment)}
+
+
+def as_published(config):
+    """A shared embedding of Sentinel-1, elevations in patches of 32, and no heads, as the reference's checkpoints."""
+    for name in ("s1_asc", "s1_des"):
+        config.inputs[name].name_embed = "s1"
+    config.inputs.dem.patch_size = 16
+    config.phases, config.targets = ("pretrain",), ()
+
+
+@pytest.mark.parametrize("name", command.DATASETS)
+def test_names_and_shapes_tell_the_architecture(name, tmp_path):
+    experiment = experiment_of(name)
+    found = inferred(tensors_of(experiment), "there")
+    assert found.architecture == ARCHITECTURES["tiny"] == experiment.model.architecture
+    assert found.inter_depth == experiment.model.inter_depth
+    assert {one: (i.bands, i.patch_size) for one, i in found.inputs.items()} == {
+        one: (i.group_lengths, i.patch_size) for one, i in experiment.inputs.items()
+    }
+    assert found.targets == experiment.targets
+    assert found.head == (experiment.model.head if experiment.targets else None)
+    text = command.config_text(found, tmp_path / "x.ckpt")
+    variables = {}
+    exec(text, variables)
+    again = experiment_from_config(variables["get_config"]())
+    assert weights(again) == weights(experiment)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A checkpoint as Lightning writes the reference's, with SPOT, which the config of the dataset does not use."""
+    torch = pytest.importorskip("torch")
+    tensors = tensors_of(experiment_of("flair_hub", as_published))
+    tensors |= {name.replace(".aerial", ".spot"): array for name, array in tensors.items() if ".aerial" in name}
+    stored = {f"model.{name}": torch.from_numpy(array) for name, array in tensors.items()}
+    stored |= {f"ema_model.{name}": torch.from_numpy(array + 1) for name, array in tensors.items()}
+    file = tmp_path_factory.mktemp("reference") / "reference.ckpt"
+    torch.save({"state_dict": stored, "epoch": 3, "hyper_parameters": {"a": 1}}, file)
+    return file, tensors
+
+
+def test_a_checkpoint_of_the_reference_trains_on(checkpoint, tmp_path, capsys, caplog):
+    file, tensors = checkpoint
+    assert main(["import", str(file), f"--out={tmp_path / 'weights.safetensors'}"]) == 0
+    config = capsys.readouterr().out
+    (tmp_path / "published.py").write_text(config)
+    assert "    config.inputs.s1_asc.name_embed = 's1'\n" in config
+    assert "    config.inputs.dem.patch_size = 16\n" in config
+    assert any(
+        record.getMessage().startswith(f"{file}: ") and "unused  encoder.spot" in record.getMessage()
+        for record in caplog.records
+    )
+    written = load_file(tmp_path / "weights.safetensors")
+    expected = {name: array for name, array in tensors.items() if ".spot" not in name}
+    assert written.keys() == expected.keys()
+    assert all(np.array_equal(written[name], array) for name, array in expected.items())
+    start = experiment_of("flair_hub", as_published)
+    initial = load_initial(
+        importlib.import_module("dataclasses").replace(start, init_from=str(tmp_path / "weights.safetensors")),
+        runs.one_device(),
+    )
+    assert {row.action for row in initial.report.rows} == {"loaded"}
+    assert (
+        main(["import", str(file), f"--config={tmp_path / 'published.py'}", f"--out={tmp_path / 'again.safetensors'}"])
+        == 0
+    )
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "weights.safetensors").read_bytes()
+
+
+def test_averaged_weights_are_taken_where_asked_for(checkpoint, tmp_path):
+    file, tensors = checkpoint
+    assert main(["import", str(file), "--averaged", f"--out={tmp_path / 'averaged.safetensors'}"]) == 0
+    written = load_file(tmp_path / "averaged.safetensors")
+    name = "encoder.s2.norm.weight"
+    np.testing.assert_array_equal(written[name], tensors[name] + 1)
+
+
+def refused(capsys, *arguments):
+    assert main(["import", *map(str, arguments)]) == 1
+    (line,) = (one for one in capsys.readouterr().err.splitlines() if one.startswith("error: "))
+    return line
+
+
+def test_what_is_no_such_model_is_refused(tmp_path, capsys):
+    save_file({"blocks.0.attn.qkv.weight": np.zeros((3, 1), np.float32)}, tmp_path / "vit.safetensors")
+    assert "no weights of a masked autoencoder of the reference" in refused(capsys, tmp_path / "vit.safetensors")
+    assert "not found" in refused(capsys, tmp_path / "nowhere.ckpt")
+    assert "expected weights that end in .safetensors" in refused(capsys, tmp_path)
+    tensors = {
+        name.replace(".s2.", ".radar."): array for name, array in tensors_of(experiment_of("treesatai_ts")).items()
+    }
+    only = {name: array for name, array in tensors.items() if ".radar." in name}
+    save_file(only, tmp_path / "unknown.safetensors")
+    assert "no dataset has inputs like radar of (10,) bands" in refused(capsys, tmp_path / "unknown.safetensors")
+    alone = {
+        name: a
+        for name, a in tensors_of(experiment_of("treesatai_ts")).items()
+        if name.startswith(("encoder", "patch"))
+    }
+    save_file(alone, tmp_path / "encoder.safetensors")
+    line = refused(capsys, tmp_path / "encoder.safetensors", f"--out={tmp_path / 'x.safetensors'}")
+    assert "holds no decoder; start finetuning from it as it is" in line
+    assert not (tmp_path / "x.safetensors").exists()
