@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from array_record.python.array_record_module import ArrayRecordWriter
+from immutabledict import immutabledict
 
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.problems import DATE, TILE, Problem, collecting
@@ -106,6 +107,7 @@ class ShardReport:
       dropped_dates: acquisitions left out of kept tiles because a value was damaged.
       missing: modality → kept tiles that have no acquisition of it.
       classes: target with classes → indices of those that a kept tile has.
+      largest_percent: modality with masks → the largest percent in masks of kept tiles.
       file_bytes: size of the shard, known when it is closed.
       crc32c: checksum of the shard, hexadecimal; likewise known when it is closed.
       ends_crc32c: that of its beginning and end; likewise.
@@ -117,6 +119,7 @@ class ShardReport:
     dropped_dates: int
     missing: Mapping[str, int]
     classes: Mapping[str, Sequence[int]]
+    largest_percent: Mapping[str, int] = immutabledict()
     file_bytes: int = 0
     crc32c: str = ""
     ends_crc32c: str = ""
@@ -175,6 +178,7 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
     codec = Codec(features(source.contract, source.target_fields))
     kept = num_bytes = dropped_dates = 0
     missing = dict.fromkeys(source.contract.modalities, 0)
+    largest = {name: 0 for name, modality in source.contract.modalities.items() if modality.mask_channels}
     seen = {name: set[int]() for name, target in source.contract.targets.items() if target.classes}
     problems: list[Problem] = []
     for tile in task.tiles:
@@ -193,13 +197,14 @@ def _write_tiles(task: ShardTask, writer: ArrayRecordWriter, on_tile: Callable[[
             dropped_dates += dropped
             for name in missing:
                 missing[name] += len(record[name]["dates"]) == 0
+            for name in largest:
+                largest[name] = max(largest[name], int(record[name]["mask"].max(initial=0)))
             for name in seen:
                 target = source.contract.targets[name]
                 seen[name] |= present(target, record[target.field])
         on_tile()
-    return ShardReport(
-        kept, num_bytes, tuple(problems), dropped_dates, missing, {name: sorted(each) for name, each in seen.items()}
-    )
+    classes = {name: sorted(each) for name, each in seen.items()}
+    return ShardReport(kept, num_bytes, tuple(problems), dropped_dates, missing, classes, largest)
 
 
 def read_reported(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Problem]] | Problem:

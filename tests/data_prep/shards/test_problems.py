@@ -1,8 +1,11 @@
 """Preparation ends by telling what was left out, by reason; a table beside the manifest lists each."""
 
 import csv
+import dataclasses
 
+import numpy as np
 import pytest
+from immutabledict import immutabledict
 
 from data_prep.errors import TileError
 from data_prep.problems import Problem, report, table
@@ -64,3 +67,19 @@ def test_reasons_leave_out_what_differs_between_tiles(message, reason):
 def test_names_of_files_that_are_no_utf8_are_written_all_the_same():
     problem = Problem("a", "date", "raw/caf\udce9.tif: cannot be read")
     assert "caf\\udce9.tif" in table({"train": [problem]}).encode().decode()
+
+
+@pytest.mark.parametrize(("percent", "told"), [(0, False), (1, True), (2, False)])
+def test_masks_that_seem_to_be_shares_are_told(tmp_path, percent, told):
+    def read_cloudy(_raw_dir, tile):
+        record = tile_record(tile.name)
+        record["s"]["mask"] = np.full((1, 1, 1, 1), percent, np.uint8)
+        return record, 0
+
+    cloudy = dataclasses.replace(CONTRACT.modalities["s"], mask_channels=("cloud",))
+    contract = dataclasses.replace(CONTRACT, modalities=immutabledict(s=cloudy))
+    tiles = dataclasses.replace(source({"train": [Tile("a")]}, read_cloudy), contract=contract)
+    (tmp_path / "raw").mkdir()
+    summaries = prepare(tiles, tmp_path / "raw", tmp_path / "out")
+    end = described(summaries, contract, tmp_path / "out")
+    assert end.endswith("\ns: no mask is above 1 %: are they shares?") == told
