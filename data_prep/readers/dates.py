@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.errors import TileError
-
 SENTINEL_TOKEN = -5
 """Index of the sensing start among the `_`-separated tokens of a Sentinel-1 GRD or Sentinel-2 L2A product name."""
 
@@ -55,22 +53,11 @@ def chronological(dates: np.ndarray) -> np.ndarray | slice:
     return slice(None) if np.array_equal(order, np.arange(len(dates))) else order
 
 
-def check_once(name: str, series: Mapping[str, Any]) -> None:
-    """Raises a `TileError` if a series of the modality `name` has the same pixels twice at one time.
-
-    Two acquisitions of a day differ; what has one value alone, such as nodata, tells nothing.
-    """
-    first: dict[tuple[int, ...], list[np.ndarray]] = {}
-    for date, image in zip(map(tuple, series["dates"].tolist()), series["pixels"], strict=True):
-        if any(np.array_equal(image, other, equal_nan=True) and _varies(image) for other in first.get(date, ())):
-            day = datetime.date(date[0], 1, 1) + datetime.timedelta(date[1] - 1)
-            raise TileError(f"{name}: expected each acquisition once, found the same pixels twice on {day}")
-        first.setdefault(date, []).append(image)
-
-
-def _varies(image: np.ndarray) -> bool:
-    values = image[np.isfinite(image)]
-    return values.size > 0 and bool(values.min() < values.max())
+def are_one(first: np.ndarray, second: np.ndarray) -> bool:
+    """Returns whether two images of one time are the same acquisition: they have the same pixels, and not one value."""
+    values = first[np.isfinite(first)]
+    varies = values.size > 0 and bool(values.min() < values.max())
+    return varies and np.array_equal(first, second, equal_nan=True)
 
 
 def in_time(series: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from immutabledict import immutabledict
 from data_prep.errors import DataPrepError, TileError, naming_errors
 from data_prep.problems import DATE, TILE, Problem, collecting
 from data_prep.readers.accepted import accepting
-from data_prep.readers.dates import check_once, in_time
+from data_prep.readers.dates import in_time
 from data_prep.shards.blocks import blocks
 from data_prep.shards.classes import present
 from data_prep.shards.output import Output
@@ -213,8 +213,6 @@ def read_reported(task: ShardTask, tile: Tile) -> tuple[Record, int, list[Proble
         # "the tile" where its reader names no file
         with accepting(task.source.accept), collecting() as problems, naming_errors("the tile"):
             record, dropped = task.source.read_tile(task.raw_dir, tile)
-            for name in task.source.contract.modalities:
-                check_once(name, record[name])
     except TileError as error:
         if task.strict:
             raise TileError(f"{tile.name}: {error}") from error

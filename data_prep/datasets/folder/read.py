@@ -18,7 +18,7 @@ from data_prep.datasets.folder.targets import read_raster_target, target_field
 from data_prep.datasets.folder.tiles import FolderTile
 from data_prep.errors import TileError
 from data_prep.problems import DATE, Problem, report
-from data_prep.readers.dates import in_time
+from data_prep.readers.dates import are_one, in_time
 from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
@@ -62,6 +62,8 @@ def read_tile(folder: Folder, raw_dir: Path, tile: FolderTile) -> tuple[Record, 
         images, problems = _read_images(raw_dir, tile.series[name], files)
         frame = frame or commonest([image.places[0] for image in images if image.places])
         images, others = _registered(frame, images)
+        images, twice = _distinct(images)
+        others += twice
         if (problems or others) and not images:
             raise [*problems, *others][-1][1]
         for acquisition, error in (*problems, *others):
@@ -98,6 +100,21 @@ def _registered(frame: Place | None, images: list[_Image]) -> tuple[list[_Image]
                 check_registered(frame, place)
             kept.append(image)
         except TileError as error:
+            problems.append((image.acquisition, error))
+    return kept, problems
+
+
+def _distinct(images: list[_Image]) -> tuple[list[_Image], _Problems]:
+    """Returns the images without those that are there twice under two names, and these."""
+    kept, problems = list[_Image](), _Problems()
+    for image in images:
+        at_once = (other for other in kept if other.acquisition.dates == image.acquisition.dates)
+        same = next((other for other in at_once if are_one(other.pixels, image.pixels)), None)
+        if same is None:
+            kept.append(image)
+        else:
+            path, other = image.acquisition.path, same.acquisition.path
+            error = TileError(f"{path}: expected another acquisition, found the pixels of {other}, of the same time")
             problems.append((image.acquisition, error))
     return kept, problems
 

@@ -174,3 +174,14 @@ def test_a_tile_without_lines_in_the_table_of_dates_says_so(tmp_path):
 def test_flags_that_cannot_be_are_mistakes_of_the_command_line(flag, message, tmp_path, capsys):
     assert main(["folder", f"--spec={tmp_path / 'x.py'}", f"--out_dir={tmp_path / 'out'}", flag]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_image_that_is_there_twice_is_dropped_and_told(tmp_path, caplog):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        pixels = np.random.default_rng(seed).integers(0, 99, (1, 8, 8)).astype(np.uint16)
+        write_tif(tmp_path / "s2" / f"t_20200101_{name}.tif", pixels, 10.0)
+    copied = Folder("d", 80.0, {"s2": Files("s2/{tile}_{date}_*.tif", S2)}, TRAIN)
+    [tile] = list_tiles(copied, tmp_path)["train"]
+    record, dropped = read_tile(copied, tmp_path, tile)
+    assert (len(record["s2"]["pixels"]), dropped) == (2, 1)
+    assert "s2/t_20200101_b.tif: expected another acquisition, found the pixels of s2/t_20200101_a.tif" in caplog.text
