@@ -263,6 +263,7 @@ def test_processes_exit_with_their_code_and_one_line(tiny_experiment, tmp_path):
     workdir = tmp_path / "run"
     data = [f"--config.data.dir={tiny_experiment.data.dir}", "--config.data.workers=1"]
     data += ["--config.phases=('pretrain',)", "--config.pretrain.epochs=1000"]
+    data += ["--config.pretrain.batch_size=1"]  # 15 steps an epoch: the signals come before the first evaluation
 
     process = started(workdir, *data)
     wait_for(process, (workdir / "goodput.jsonl").exists)
@@ -277,6 +278,7 @@ def test_processes_exit_with_their_code_and_one_line(tiny_experiment, tmp_path):
         assert code == expected, errors
         assert "Traceback" not in errors
         saved = re.search(r"told to end; saved (\S+),", errors).group(1)
-        step = latest(runs.tiny(tiny_experiment.data.dir, phases=("pretrain",), pretrain__epochs=1000), workdir)[0]
+        changes = {"pretrain__epochs": 1000, "pretrain__batch_size": 1}
+        step = latest(runs.tiny(tiny_experiment.data.dir, phases=("pretrain",), **changes), workdir)[0]
         assert saved == str(workdir / "pretrain" / "checkpoints" / str(step))
         assert step == [entry["step"] for entry in read_entries(workdir) if entry["split"] == "train"][-1]
