@@ -13,9 +13,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from absl import logging
 from etils import epath
 
@@ -23,12 +25,14 @@ from mmae_jax.commands.config_file import load_experiment
 from mmae_jax.commands.messages import show_messages
 from mmae_jax.commands.parser import add_config
 from mmae_jax.config import experiment_from_config, to_plain
+from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.weights import torch_names
-from mmae_jax.weights.export import write
+from mmae_jax.weights.export import FILE_SUFFIXES, write
 from mmae_jax.weights.inferred import Inferred, inferred
 from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, check_numbers, read_tensors
 from mmae_jax.weights.transfer import adapted
+from mmae_jax.weights.transfer.load_report import DRAWN, module_of
 
 DATASETS = ("treesatai_ts", "pastis_hd", "flair_hub", "flair2", "s2_naip_urban", "pureforest")
 
@@ -46,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
 
     Raises:
       SpecError: the file cannot be read, fits no dataset, or does not fit the config.
+      UsageError: fields are overridden, and no config is given.
     """
     show_messages()
     file = epath.Path(options.file)
@@ -53,8 +58,18 @@ def run(options: argparse.Namespace) -> None:
         raise WeightsError(f"FILE: expected weights that end in {', '.join(SUFFIXES)}, found {file}")
     if not file.exists():
         raise WeightsError(f"FILE: {file} not found")
-    tensors, _ = read_tensors(file, options.averaged)
+    if options.out is not None and epath.Path(options.out).suffix not in FILE_SUFFIXES:
+        raise SpecError(f"--out: expected a file that ends in {' or '.join(FILE_SUFFIXES)}, found {options.out}")
+    if options.overrides and options.config is None:
+        raise UsageError(f"{options.overrides[0]}: overrides a config; expected --config=FILE, too")
+    tensors, trained = read_tensors(file, options.averaged)
     check_numbers(tensors, file)
+    if trained is not None:
+        if options.config is not None or options.out is None:
+            raise SpecError(f"{file}: says what it was trained in; start from it as it is: --config.init_from={file}")
+        write(tensors, trained, options.out)
+        logging.info("wrote %s as it is: %s says what it was trained in", options.out, file)
+        return
     found = inferred(tensors, file)
     if options.config is None:
         text = config_text(found, file)
@@ -64,17 +79,34 @@ def run(options: argparse.Namespace) -> None:
         experiment = experiment_from_config(variables["get_config"]())
     else:
         experiment = load_experiment(options.config, options.overrides)
-    if options.out is None:
-        return
-    targets = tuple(name for name in experiment.targets if name in found.targets)
-    phases = experiment.phases if targets else ("pretrain",)
-    experiment = dataclasses.replace(experiment, targets=targets, phases=phases, init_from=None)
+    if options.out is not None:
+        taken, experiment = taken_over(tensors, experiment, file)
+        write(taken, experiment, options.out)
+        logging.info("wrote %s; train from it: --config.init_from=%s", options.out, options.out)
+
+
+def taken_over(
+    tensors: Mapping[str, np.ndarray], experiment: Experiment, file: epath.Path
+) -> tuple[dict[str, np.ndarray], Experiment]:
+    """Returns the weights of a model, and its experiment without the targets whose heads are not there; logs a report.
+
+    Raises:
+      SpecError: a part of the model is not there, be it that the config has it drawn.
+    """
     if not any(name.startswith("decoder.") for name in tensors):
         raise SpecError(f"{file}: holds no decoder; start finetuning from it as it is: --config.init_from={file}")
+    report = adapted(tensors, None, experiment, file).report
+    new = {module_of(row.parameter): row.how for row in report.rows if row.action == DRAWN}
+    if other := [module for module in new if not module.startswith("heads.")]:
+        raise SpecError(f"{file}: {other[0]} is new ({new[other[0]]}); expected it to be there, nothing is drawn here")
+    for module, how in new.items():
+        logging.warning("%s: %s is left out, with its target: %s", file, module, how)
+    targets = tuple(name for name in experiment.targets if f"heads.{name}" not in new)
+    phases = experiment.phases if targets else ("pretrain",)
+    experiment = dataclasses.replace(experiment, targets=targets, phases=phases, init_from=None)
     taken, report = adapted(tensors, None, experiment, file)
     logging.info("%s", report.summary())
-    write({weight.name: taken[weight.name] for weight in torch_names.weights(experiment)}, experiment, options.out)
-    logging.info("wrote %s; train from it: --config.init_from=%s", options.out, options.out)
+    return {weight.name: taken[weight.name] for weight in torch_names.weights(experiment)}, experiment
 
 
 def config_text(found: Inferred, file: epath.Path) -> str:
@@ -90,7 +122,8 @@ def config_text(found: Inferred, file: epath.Path) -> str:
     if not fitting[best]:
         wanted = ", ".join(f"{name} of {one.bands} bands" for name, one in found.inputs.items())
         raise SpecError(f"{file}: no dataset has inputs like {wanted}; say which experiment it is: --config=FILE")
-    lines = [f'"""What the weights in {file.name} were trained in, as far as their names and shapes say."""', ""]
+    name = re.sub(r"[^\w.-]", "_", file.name)  # whoever named the file does not write this program
+    lines = [f'"""What the weights in {name} were trained in, as far as their names and shapes say."""', ""]
     lines += [f"from configs import {best}", "", "", "def get_config():", f"    config = {best}.get_config()"]
     lines += [f"    {line}" for line in changes(found, fitting[best], experiments[best])]
     return "\n".join([*lines, "    return config", ""])

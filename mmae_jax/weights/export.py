@@ -16,6 +16,8 @@ from mmae_jax.weights.result import Result, read_result
 from mmae_jax.weights.source import Weights, open_weights
 from mmae_jax.weights.tensor_file import WeightsError, metadata_of, safetensors_of
 
+FILE_SUFFIXES = (".safetensors", ".pt")
+"""Of the files that are written."""
 EXPORTED = "mmae"
 """The encoder whose weights have PyTorch names."""
 
@@ -50,7 +52,7 @@ def export(
         result = _result(epath.Path(workdir), phase)
         write_folder(weights.arrays(), weights.experiment, out, parts, dtype, result, graphs)
         return
-    if out.suffix not in (".safetensors", ".pt"):
+    if out.suffix not in FILE_SUFFIXES:
         raise SpecError(f"--out: expected a file that ends in .safetensors or .pt, or a folder, found {out}")
     if (parts, dtype, graphs) != (PARTS, "float32", ()):
         raise SpecError(f"--out: expected a folder for --parts, --dtype, --onnx and --pt2, found the file {out}")

@@ -16,7 +16,7 @@ from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.formats import VERSION_KEY, format_version, sealed, unsealed
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.spec.error import first_line
-from mmae_jax.weights.torch_file import read_torch
+from mmae_jax.weights.torch_file import read_torch, without_prefixes
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
@@ -43,7 +43,9 @@ def read_tensors(file: epath.Path, averaged: bool = False) -> tuple[dict[str, np
       WeightsError: the file cannot be read, needs PyTorch, or was written by another version of mmae_jax.
     """
     try:
-        return _read_safetensors(file) if file.suffix == ".safetensors" else (read_torch(file, averaged), None)
+        return (
+            _read_safetensors(file, averaged) if file.suffix == ".safetensors" else (read_torch(file, averaged), None)
+        )
     except WeightsError:
         raise
     except Exception as error:
@@ -93,14 +95,14 @@ def check_numbers(tensors: Mapping[str, np.ndarray], file: epath.Path) -> None:
             raise WeightsError(f"{file}: {name}: expected finite float32 numbers, found {bad} that are not")
 
 
-def _read_safetensors(file: epath.Path) -> tuple[dict[str, np.ndarray], Experiment | None]:
+def _read_safetensors(file: epath.Path, averaged: bool) -> tuple[dict[str, np.ndarray], Experiment | None]:
     with safe_open(str(file), framework="numpy") as opened:
         metadata = opened.metadata() or {}
         format_version(metadata, FORMAT_VERSION, file, WeightsError)
         metadata = unsealed(metadata, file, WeightsError)
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     _check_tensors(tensors, metadata, file)
-    return tensors, _experiment(metadata, file)
+    return without_prefixes(tensors, file, averaged), _experiment(metadata, file)
 
 
 def _check_tensors(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], file: epath.Path) -> None:

@@ -77,6 +77,17 @@ def _weights(stored: Any, file: epath.Path, averaged: bool) -> dict[str, np.ndar
     if not isinstance(stored, Mapping) or not any(map(_is_tensor, stored.values())):
         raise TorchFileError(f"expected a state dict, bare or as {', '.join(NESTED)}, found none")
     tensors = {str(name): tensor for name, tensor in stored.items() if _is_tensor(tensor)}
+    unwrapped = without_prefixes(tensors, file, averaged)
+    return {name.replace("._orig_mod.", "."): _array(tensor) for name, tensor in unwrapped.items()}
+
+
+def without_prefixes(tensors: Mapping[str, Any], file: epath.Path, averaged: bool) -> dict[str, Any]:
+    """Returns the tensors of the model, or those of its moving average, by their names without what wrappers add.
+
+    Raises:
+      TorchFileError: there is no moving average.
+    """
+    tensors = dict(tensors)
     if averaged:
         tensors = {name.removeprefix(AVERAGED): t for name, t in tensors.items() if name.startswith(AVERAGED)}
         if not tensors:
@@ -84,7 +95,7 @@ def _weights(stored: Any, file: epath.Path, averaged: bool) -> dict[str, np.ndar
     while found := next((prefix for prefix in PREFIXES if any(name.startswith(prefix) for name in tensors)), None):
         logging.info("%s: weights are those whose names begin with %s", file, found)
         tensors = {name.removeprefix(found): t for name, t in tensors.items() if name.startswith(found)}
-    return {name.replace("._orig_mod.", "."): _array(tensor) for name, tensor in tensors.items()}
+    return tensors
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 from mmae_jax.commands.command_line import main
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import ARCHITECTURES
+from mmae_jax.weights.export import write
 from mmae_jax.weights.inferred import inferred
 from mmae_jax.weights.source import load_initial
 from mmae_jax.weights.torch_names import weights
@@ -104,8 +105,65 @@ def test_averaged_weights_are_taken_where_asked_for(checkpoint, tmp_path):
     np.testing.assert_array_equal(written[name], tensors[name] + 1)
 
 
-def refused(capsys, *arguments):
-    assert main(["import", *map(str, arguments)]) == 1
+@pytest.fixture(scope="module")
+def tensors():
+    return tensors_of(experiment_of("treesatai_ts"))
+
+
+def test_the_name_of_a_file_is_no_program(tensors, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        'x"""; import os; os.mkdir("harm"); """.safetensors',
+        "back\\N{slash.safetensors",
+        "two\nlines.safetensors",
+    ):
+        save_file(tensors, name)
+        assert main(["import", name]) == 0
+        assert "config.model.architecture = 'tiny'" in capsys.readouterr().out
+    assert not (tmp_path / "harm").exists()
+
+
+def test_names_in_safetensors_may_have_the_prefixes_of_lightning(tensors, tmp_path):
+    both = {f"model.{name}": array for name, array in tensors.items()}
+    save_file(both | {f"ema_model.{name}": array + 1 for name, array in tensors.items()}, tmp_path / "x.safetensors")
+    for option, more in (([], 0), (["--averaged"], 1)):
+        assert main(["import", str(tmp_path / "x.safetensors"), *option, f"--out={tmp_path / 'y.safetensors'}"]) == 0
+        written = load_file(tmp_path / "y.safetensors")
+        assert all(np.array_equal(written[name], array + more) for name, array in tensors.items())
+
+
+def test_a_head_of_other_classes_is_left_out_and_said(tensors, tmp_path, caplog):
+    other = {
+        name: np.zeros((7, *array.shape[1:]), np.float32) if name.startswith("heads.") and ".linear." in name else array
+        for name, array in tensors.items()
+    }
+    save_file(other, tmp_path / "x.safetensors")
+    assert main(["import", str(tmp_path / "x.safetensors"), f"--out={tmp_path / 'y.safetensors'}"]) == 0
+    assert "heads.treesat_mlc_thresh is left out, with its target" in caplog.text
+    assert not [name for name in load_file(tmp_path / "y.safetensors") if name.startswith("heads.")]
+
+
+def test_an_export_is_taken_as_it_is(tensors, tmp_path, capsys):
+    own, again = tmp_path / "own.safetensors", tmp_path / "again.safetensors"
+    write(tensors, experiment_of("treesatai_ts"), own)
+    assert main(["import", str(own), f"--out={again}"]) == 0
+    assert again.read_bytes() == own.read_bytes()
+    assert f"start from it as it is: --config.init_from={own}" in refused(capsys, own)
+
+
+def test_wrong_options_are_refused(tensors, tmp_path, capsys):
+    file = tmp_path / "x.safetensors"
+    save_file(tensors, file)
+    assert "averaged weights, whose names begin with ema_model., found none" in refused(capsys, file, "--averaged")
+    assert "--out: expected a file that ends in" in refused(capsys, file, f"--out={tmp_path / 'x.txt'}")
+    assert "expected --config=FILE, too" in refused(capsys, file, "--config.model.inter_depth=0", code=2)
+    drawn = ("--config=configs/treesatai_ts.py", "--config.model.architecture=tiny", f"--out={tmp_path / 'y.pt'}")
+    assert "nothing is drawn here" in refused(capsys, file, *drawn, "--config.transfer.modules={'decoder': 'new'}")
+    assert [one.name for one in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def refused(capsys, *arguments, code=1):
+    assert main(["import", *map(str, arguments)]) == code
     (line,) = (one for one in capsys.readouterr().err.splitlines() if one.startswith("error: "))
     return line
 
