@@ -136,12 +136,13 @@ def test_bfloat16_is_close(experiment):
         assert_close(found[name], expected[name], 5e-2)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint16", "int16", "uint8"])
 @pytest.mark.parametrize("nodata", [None, 7])
 def test_missing_pixels_are_filled_as_by_the_pipeline(dtype, nodata):
     rng = np.random.default_rng(0)
-    pixels = rng.integers(1, 30, (2, 3, 2, 5, 5)).astype(dtype)
-    if dtype == "float32":
+    pixels = (rng.integers(1, 9000, (2, 3, 2, 5, 5)) / 7).astype(dtype)
+    pixels[rng.random(pixels.shape) < 0.1] = 7
+    if dtype.startswith("float"):
         pixels[0, 1, 0, :3], pixels[1, 2] = np.nan, np.nan
     values, there = modeling_mmae.filled(torch.from_numpy(pixels), nodata, None)
     for index, stored in enumerate(pixels):

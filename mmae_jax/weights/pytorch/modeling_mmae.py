@@ -352,8 +352,8 @@ def filled(stored: Tensor, nodata: float | None, valid: Tensor | None) -> tuple[
     for sample, date in holes:  # which a compiled program does not look for
         gone = missing[sample, date]
         median = stored[sample, date].double().masked_fill(gone, math.nan).flatten(1).nanquantile(0.5, dim=1)
-        median = median.nan_to_num() if stored.is_floating_point() else median.nan_to_num().trunc()
-        values[sample, date] = torch.where(gone, median[:, None, None].float(), values[sample, date])
+        median = median.nan_to_num().to(stored.dtype).float()  # rounded as what is stored
+        values[sample, date] = torch.where(gone, median[:, None, None], values[sample, date])
     return values, there
 
 
