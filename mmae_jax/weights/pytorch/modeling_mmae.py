@@ -83,12 +83,13 @@ class Transformer(nn.Module):
         """Maps tokens [B, N, E]; none attends to one that is not `valid`, bool [B, N], unless there is no other."""
         there = (valid | ~valid.any(dim=1, keepdim=True))[:, None, None]
         mask = there if torch.compiler.is_compiling() or not there.all() else None  # faster
+        dtype, x = x.dtype, x.float()  # in which blocks are added up
         for attention, perceptron in self.layers:
-            qkv = attention["to_qkv"](attention["norm"](x)).unflatten(-1, (3, self.heads, -1))
+            qkv = attention["to_qkv"](attention["norm"](x.to(dtype))).unflatten(-1, (3, self.heads, -1))
             q, k, v = qkv.permute(2, 0, 3, 1, 4)
             x = x + attention["to_out"](F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).flatten(2))
-            x = x + perceptron["net"](x)
-        return self.norm(x)
+            x = x + perceptron["net"](x.to(dtype))
+        return self.norm(x.to(dtype))
 
 
 class PatchEmbedding(nn.Module):
@@ -375,9 +376,8 @@ def on_grid(tokens: Tensor, grid: int) -> Tensor:
 
 def place_encoding(side: int, grid: int, width: int) -> Tensor:
     """Returns sines and cosines of columns and rows, float32 [grid², width], from a grid of `side`² for all inputs."""
-    count = (width - DATE_CHANNELS) // 4
-    columns, waves = (torch.arange(length, dtype=torch.float64, device="cpu") for length in (side, count))
-    angles = columns[:, None] * 10_000.0 ** -(waves / (count - 1))
+    waves = 10_000.0 ** -torch.linspace(0, 1, (width - DATE_CHANNELS) // 4, dtype=torch.float64, device="cpu")
+    angles = torch.arange(side, dtype=torch.float64, device="cpu")[:, None] * waves
     line = torch.cat([angles.sin(), angles.cos()], dim=1)
     if side % grid:
         line = F.interpolate(line.T[None], size=grid * round(side / grid), mode="linear")[0].T
