@@ -13,6 +13,8 @@ from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.spec.error import choices, shown
 
 PARTS = ("inputs", "dates", "ref_date", "valid", "base")
+EARLIEST, LATEST = (1, 1, 0), (9999, 366, 24)
+"""Year, day of the year, hour."""
 
 
 def batch_of(samples: Mapping[str, Any], experiment: Experiment) -> Batch:
@@ -43,6 +45,7 @@ def batch_of(samples: Mapping[str, Any], experiment: Experiment) -> Batch:
                     f"samples: {part}: no input {shown(name)}; expected some of {choices(experiment.inputs)}"
                 )
     ref_date = _days("ref_date", samples["ref_date"], 1)
+    _check_days("ref_date", ref_date)
     if not len(ref_date):
         raise SpecError("samples: ref_date: expected at least one sample, found none")
     batch = Batch(
@@ -50,7 +53,7 @@ def batch_of(samples: Mapping[str, Any], experiment: Experiment) -> Batch:
         base={},
         valid={},
         dates={},
-        ref_date=ref_date,
+        ref_date=ref_date.astype(np.int16),
         targets={},
         weight=np.ones(len(ref_date), np.float32),
     )
@@ -96,7 +99,9 @@ def _add(batch: Batch, name: str, samples: Mapping[str, Any], experiment: Experi
         batch["base"][name] = np.asarray(_part(samples, "base", name), np.float32).reshape(number)
     for row in range(number):
         missing = missing_values(pixels[row], modality.nodata)
-        chosen = select_dates(pixels[row], dates[row], found, offset=0, missing=missing)
+        chosen = select_dates(
+            pixels[row], np.clip(dates[row], 0, LATEST).astype(np.int16), found, offset=0, missing=missing
+        )
         stored = chosen.pixels.astype(modality.dtype)
         if np.issubdtype(stored.dtype, np.integer) and not np.array_equal(stored, chosen.pixels):
             raise SpecError(
@@ -109,6 +114,7 @@ def _add(batch: Batch, name: str, samples: Mapping[str, Any], experiment: Experi
             present = present.any(axis=(1, 2), keepdims=True)
         batch["valid"][name][row, :found] = present
     observed = batch["valid"][name][:, :found].any(axis=(2, 3))[..., None]
+    _check_days(f"dates: {name}", dates[observed[..., 0]])
     batch["dates"][name][:, :found] = np.where(observed, dates, batch["ref_date"][:, None])
 
 
@@ -119,16 +125,26 @@ def _part(samples: Mapping[str, Any], part: str, name: str) -> Any:
 
 
 def _days(what: str, dates: Any, axes: int) -> np.ndarray:
-    """Returns dates as int16 `[…, 3]`: year, day of year, hour."""
+    """Returns dates as int `[…, 3]`: year, day of year, hour; NaT as zeros."""
     array = np.asarray(dates)
     if np.issubdtype(array.dtype, np.datetime64) and array.ndim == axes:
         years = array.astype("datetime64[Y]")
         days = (array.astype("datetime64[D]") - years).astype(int) + 1
         hours = (array.astype("datetime64[h]") - array.astype("datetime64[D]")).astype(int)
-        return np.stack([years.astype(int) + 1970, days, hours], axis=-1).astype(np.int16)
+        return np.where(np.isnat(array)[..., None], 0, np.stack([years.astype(int) + 1970, days, hours], axis=-1))
     if array.ndim != axes + 1 or array.shape[-1] != 3 or not np.issubdtype(array.dtype, np.integer):
         raise SpecError(
             f"samples: {what}: expected datetime64 of {axes} axes, or whole numbers (year, day of year, hour) on a "
             f"further one, found {array.dtype} {list(array.shape)}"
         )
-    return array.astype(np.int16)
+    return array.astype(np.int64)
+
+
+def _check_days(what: str, dates: np.ndarray) -> None:
+    """Stops at dates `[…, 3]` that are none, of what is not missing."""
+    none = ((dates < EARLIEST) | (dates > LATEST)).any(axis=-1)
+    if none.any():
+        raise SpecError(
+            f"samples: {what}: expected years up to {LATEST[0]}, days of the year (1 to {LATEST[1]}) and hours "
+            f"(0 to {LATEST[2]}) of what is valid, found {dates[none][0].tolist()} (zeros: NaT)"
+        )

@@ -215,7 +215,8 @@ def test_decoders_that_are_not_there_are_new_only_where_nothing_uses_them(tmp_pa
         for name, array in tensors_of(TINY).items()
         if not name.startswith(("decoder", "enc_to_dec", "mask_token", "embed_to_rec"))
     }
-    with pytest.raises(SpecError, match=r"input s2: --config"):
+    new = "{'embed_to_rec': 'new', 'mask_token': 'new', 'decoder': 'new'}"
+    with pytest.raises(SpecError, match=f'decoder: --config.transfer.modules="{new}"$'):
         adapted(tensors, TINY, TINY, "there")
     finetune = dataclasses.replace(TINY, phases=("finetune",))
     found = adapted(tensors, TINY, finetune, "there")
@@ -230,6 +231,54 @@ def test_a_module_starts_from_the_one_that_is_named():
     found = adapted(tensors, TINY, experiment, "there")
     np.testing.assert_array_equal(found.tensors[f"encoder.{key}.norm.weight"], tensors["encoder.s2.norm.weight"])
     assert not [name for name in found.tensors if name.startswith("decoder.")]
+
+
+WRONG_MODULES = {
+    "decodr": (NEW, r"no module 'decodr' in this model; .*did you mean decoder\?"),
+    "encoder.s2.norm": (NEW, r"no module 'encoder\.s2\.norm'"),
+    "heads.treesat_mlc_thresh": ("heads.nope", r"expected new or a module in there, heads\..*; found 'heads\.nope'"),
+    "encoder.s2": ("decoder.s2", r"expected new or a module in there, encoder\..*; found 'decoder\.s2'"),
+}
+
+
+@pytest.mark.parametrize("module", WRONG_MODULES)
+def test_modules_that_are_nowhere_are_said(module):
+    source, message = WRONG_MODULES[module]
+    with pytest.raises(SpecError, match=message):
+        adapted(tensors_of(TINY), TINY, with_transfer(TINY, modules={module: source}), "there")
+
+
+def test_a_mask_token_starts_from_the_one_that_is_named():
+    tensors = tensors_of(TINY)
+    found = adapted(tensors, TINY, with_transfer(TINY, modules={"mask_token.s2": "mask_token.s1_asc"}), "there")
+    np.testing.assert_array_equal(found.tensors["mask_token.s2"], tensors["mask_token.s1_asc"])
+
+
+def test_an_input_starts_from_the_encoder_of_its_source_where_the_file_says_nothing():
+    tensors = tensors_of(TINY)
+    bands = {"s2": dict.fromkeys(TINY.inputs["s2"].band_names, "VV")}
+    experiment = with_transfer(TINY, inputs={"s2": "s1_asc"}, bands=bands)
+    found = adapted(tensors, TINY, experiment, "there").tensors["encoder.s2.norm.weight"]
+    np.testing.assert_array_equal(found, tensors["encoder.s1.norm.weight"])
+    only = with_transfer(TINY, inputs={"s2": "s1_asc"}, modules={"patch_embed": NEW, "embed_to_rec": NEW})
+    unknown = adapted(tensors, None, only, "there").tensors["encoder.s2.norm.weight"]
+    np.testing.assert_array_equal(unknown, tensors["encoder.s1.norm.weight"])
+
+
+def test_a_model_of_other_widths_or_more_layers_stops():
+    tensors = tensors_of(TINY)
+    deeper = {name.replace("layers.0", "layers.1"): array for name, array in tensors.items() if "encoder.s2" in name}
+    wide = {name: np.repeat(array, 2, axis=0) for name, array in tensors.items()}
+    joint = dataclasses.replace(TINY.model.architecture, depth=1)
+    alone = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, inter_depth=0, architecture=joint))
+    for source, experiment, message in (
+        (tensors | deeper, TINY, r"encoder\.s2: has 11 tensors that encoder\.s2 has not: encoder\.s2\.layers\.1\."),
+        (wide, TINY, r"conv\.weight: expected width \(16,\) in .*, found shape \(32,"),
+        (tensors, alone, r"encoder_inter: expected none with model\.inter_depth = 0, found one"),
+        ({"blocks.0": wide["mask_token.s2"]}, TINY, r"there: expected tensors of patch_embed, .*, found blocks\.0"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            adapted(source, None, experiment, "there")
 
 
 def test_a_file_that_says_nothing_is_matched_by_name():

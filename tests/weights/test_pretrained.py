@@ -138,6 +138,14 @@ WRONG = {
         lambda raw: raw | {"valid": {"s2": np.ones((3, 1), bool)}},
         r"valid: s2: expected shape \[3, 2\] or \[3, 2, 6, 6\], found \[3, 1, 1, 1\]",
     ),
+    "no reference date": (
+        lambda raw: raw | {"ref_date": np.full(3, "NaT", "datetime64[D]")},
+        r"ref_date: expected years .* of what is valid, found \[0, 0, 0\] \(zeros: NaT\)",
+    ),
+    "no day": (
+        lambda raw: raw | {"dates": {name: dates + np.array([0, 366, 0]) for name, dates in raw["dates"].items()}},
+        r"dates: s1_asc: expected years up to 9999, days of the year \(1 to 366\)",
+    ),
     "no sample": (lambda raw: raw | {"ref_date": np.zeros((0, 3), int)}, r"ref_date: expected at least one sample"),
 }
 
@@ -147,6 +155,16 @@ def test_wrong_samples_are_named(what, batch, tiny_experiment):
     change, message = WRONG[what]
     with pytest.raises(SpecError, match=f"^samples: {message}"):
         batch_of(change(raw_of(batch)), tiny_experiment)
+
+
+def test_dates_of_what_is_missing_may_be_none(batch, tiny_experiment):
+    days = np.array([["2019-05-01T10", "2019-07-20T10"]] * 3, "datetime64[h]")
+    raw = raw_of(batch) | {"dates": dict.fromkeys(batch["dates"], days)}
+    raw["valid"] = {name: np.array([[True, False]] * 3) for name in raw["dates"]}
+    expected = batch_of(raw, tiny_experiment)
+    days = np.where([[False, True]] * 3, np.datetime64("NaT"), days)
+    found = batch_of(raw | {"dates": dict.fromkeys(batch["dates"], days)}, tiny_experiment)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
 def test_what_does_not_say_what_it_is_cannot_be_loaded(tmp_path):

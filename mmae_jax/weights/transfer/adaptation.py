@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmae_jax.exit_codes import meant
 from mmae_jax.models.fusion import Fusion
 from mmae_jax.models.mmae import MMAE, embeddings
 from mmae_jax.spec import BY_NAME, NEW, Experiment, Input, SpecError
-from mmae_jax.spec.error import choices
+from mmae_jax.spec.error import choices, shown
 from mmae_jax.weights.torch_names import LISTED, Weight, weights
 from mmae_jax.weights.transfer.band_groups import Grouping
 from mmae_jax.weights.transfer.load_report import ADAPTED, DRAWN, LOADED, UNUSED, LoadReport, Row, module_of
@@ -77,21 +78,51 @@ class _Adaptation:
         self.rows: list[Row] = []
         self.missing: dict[str, str] = {}
         """Part of the model without a source → how to say what becomes of it."""
+        self.absent: dict[str, None] = {}
+        """Families of which nothing is there, in order."""
 
     def result(self, where: object) -> Adapted:
         table: dict[str, list[Weight]] = {}
         for weight in weights(self.experiment):
             table.setdefault(module_of(weight.name), []).append(weight)
+        self._check_modules(table, where)
         for module, members in table.items():
             self._module(module, members)
-        if self.missing:
+        if self.trained is None and "encoder_inter" in self.modules and "encoder_inter" not in table:
+            self._miss("encoder_inter", "expected none with model.inter_depth = 0, found one")
+        if self.missing or self.absent:
             lines = [f"{part}: {advice}" for part, advice in self.missing.items()]
+            if self.absent:
+                new = ", ".join(f"'{family}': '{NEW}'" for family in self.absent)
+                lines.insert(0, f'{", ".join(self.absent)}: --config.transfer.modules="{{{new}}}"')
             more = [f"… and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
             problem = f"{where}: has no weights for parts of this model; say what starts from what ({NEW}: drawn)"
-            raise SpecError("\n  ".join([problem, *lines[:LISTED], *more]))
+            shown_by = "the model that names and shapes tell is printed by `python -m mmae_jax import FILE`"
+            out = [] if self.trained is not None else [shown_by]
+            raise SpecError("\n  ".join([problem, *lines[:LISTED], *more, *out]))
         used = {row.source for row in self.rows}
         unused = [Row("", UNUSED, name, array.shape, None) for name, array in self.source.items() if name not in used]
         return Adapted(self.tensors, LoadReport(str(where), (*self.rows, *unused)))
+
+    def _check_modules(self, known: Collection[str], where: object) -> None:
+        """Stops where there is nothing of such a model, or `transfer.modules` names what is neither here nor there."""
+        families = list(dict.fromkeys(module.partition(".")[0] for module in known))
+        if not self.families & set(families):
+            raise SpecError(f"{where}: expected tensors of {choices(families)}, found {choices(sorted(self.source))}")
+        for module, source in self.transfer.modules.items():
+            if module not in known and module not in families:
+                names = [*families, *known]
+                raise SpecError(
+                    f"transfer.modules: no module {shown(module)} in this model; "
+                    f"expected some of {choices(names)}{meant(module, names)}"
+                )
+            family = module.partition(".")[0]
+            there = sorted(one for one in self.modules if one.partition(".")[0] == family)
+            if source != NEW and source not in there:
+                raise SpecError(
+                    f"transfer.modules.{module}: expected {NEW} or a module in {where}, {choices(there)}; "
+                    f"found {shown(source)}"
+                )
 
     def _module(self, module: str, members: Sequence[Weight]) -> None:
         """Takes over one module, or notes that it is new or missing."""
@@ -104,16 +135,16 @@ class _Adaptation:
         if family in BY_EMBEDDING:
             return self._embedding(module, stated or self._embedding_source(family, name), members)
         if family == "mask_token":
-            return self._mask_token(name, members)
-        if family == "heads":
-            return self._head(stated or module, members)
+            return self._mask_token(name, stated, members)
+        if family == "heads" and stated is None:
+            return self._head(module, members)
         source = stated or (self._encoder_source(family, name) if family in BY_ENCODER else module)
         if source == NEW:
             return self._new(members, "as transfer.inputs says")
         if source is None:
             return None
-        if source not in self.modules and family not in self.families:
-            self._miss(module, f"--config.transfer.modules=\"{{'{family}': '{NEW}'}}\"")
+        if family not in self.families:
+            self.absent[family] = None
         elif source not in self.modules:
             there = choices(sorted(one for one in self.modules if one.startswith(f"{family}.")))
             self._miss(module, f"--config.transfer.modules=\"{{'{module}': '{NEW}'}}\", or one of {there}")
@@ -123,6 +154,7 @@ class _Adaptation:
 
     def _plain(self, source: str, members: Sequence[Weight]) -> None:
         """Takes a module as it is."""
+        self._check_whole(source, members)
         for weight in members:
             name = source + weight.name.removeprefix(module_of(weight.name))
             array = self.source.get(name)
@@ -131,6 +163,14 @@ class _Adaptation:
                 self._miss(name, f"expected shape {weight.shape}, found {found}")
             else:
                 self._take(weight, array, name)
+
+    def _check_whole(self, source: str, members: Sequence[Weight]) -> None:
+        """Notes where a module of unknown origin has more than the one here: the first layers of a deeper one, say."""
+        if self.trained is None:
+            expected = {source + weight.name.removeprefix(module_of(weight.name)) for weight in members}
+            more = [name for name in self.source if module_of(name) == source and name not in expected]
+            if more:
+                self._miss(source, f"has {len(more)} tensors that {module_of(members[0].name)} has not: {more[0]}, …")
 
     def _head(self, source: str, members: Sequence[Weight]) -> None:
         """Takes a head where it is the same one, else it is new: its weights are of no use to another."""
@@ -150,8 +190,9 @@ class _Adaptation:
         if source == NEW:
             return self._new(members, "as transfer.inputs says")
         if source not in self.modules:
-            self._miss_input(user)
+            self._miss_input(user, module)
             return None
+        self._check_whole(source, members)
         grouping = self._grouping(user, embeddings(self.experiment)[name], source.partition(".")[2])
         for band, groups in grouping.unknown.items():
             self._miss(f"band {band} of {user}", f"--config.transfer.bands.{user}.{band}={NEW}, or one of {groups}")
@@ -166,13 +207,13 @@ class _Adaptation:
                 self._take(weight, array, found, how)
         return None
 
-    def _mask_token(self, name: str, members: Sequence[Weight]) -> None:
-        donor = self._donor(name)
+    def _mask_token(self, name: str, stated: str | None, members: Sequence[Weight]) -> None:
+        donor = self._donor(name) if stated is None else stated.partition(".")[2]
         if donor == NEW:
             return self._new(members, "as transfer.inputs says")
         source = next((one for one in (donor, name) if f"mask_token.{one}" in self.source), None)
         if source is None:
-            self._miss_input(name)
+            self._miss_input(name, "mask_token")
             return None
         grouping = self._grouping(name, self.experiment.inputs[name], source)
         (weight,), array = members, self.source[f"mask_token.{source}"]
@@ -190,7 +231,9 @@ class _Adaptation:
         if self.trained is not None:
             known = self.trained.inputs | embeddings(self.trained)
             there = known.get(source, model_input)
-        return Grouping.of(user, model_input, there, self.transfer.bands.get(user, {}), self.experiment.seed)
+        sharing = self._users(model_input.name_embed or user)
+        stated = {band: one for name in reversed(sharing) for band, one in self.transfer.bands.get(name, {}).items()}
+        return Grouping.of(user, model_input, there, stated, self.experiment.seed)
 
     def _users(self, embedding: str) -> list[str]:
         """Returns the inputs that share an embedding."""
@@ -220,20 +263,23 @@ class _Adaptation:
         if not donors:
             return NEW
         if self.trained is not None and not set(donors.values()) & set(self.trained.inputs):
-            self._miss_input(next(iter(donors)))
+            self._miss_input(next(iter(donors)), family)
             return None
-        found = [one for one in dict.fromkeys(self._keys_of(donors.values(), key)) if f"{family}.{one}" in self.modules]
-        return f"{family}.{key if key in found or len(found) != 1 else found[0]}"
+        found = [one for one in dict.fromkeys(self._keys_of(donors, key)) if f"{family}.{one}" in self.modules]
+        return f"{family}.{found[0] if len(found) == 1 else key}"
 
-    def _keys_of(self, donors: Collection[str], key: str) -> Iterator[str]:
+    def _keys_of(self, donors: Mapping[str, str], key: str) -> Iterator[str]:
         """Yields the names of the encoders that inputs of the source run through."""
         if self.trained is None:
-            there = [one for one in (key, *donors, "shared") if f"encoder.{one}" in self.modules]
-            yield from there[:1]
+            fusion = Fusion.of(self.experiment)
+            groups = {name: fusion.weights[one] for one, names in fusion.sequences.items() for name in names}
+            others = [donor for name, donor in donors.items() if donor != name]
+            names = [*others, *(groups.get(donor, donor) for donor in others), key, *donors.values(), "shared"]
+            yield from [one for one in names if f"encoder.{one}" in self.modules][:1]
             return
         fusion = Fusion.of(self.trained)
         for sequence, names in fusion.sequences.items():
-            if set(names) & set(donors):
+            if set(names) & set(donors.values()):
                 yield fusion.weights[sequence]
 
     def _take(self, weight: Weight, array: np.ndarray, source: str, how: str = "") -> None:
@@ -244,7 +290,11 @@ class _Adaptation:
     def _new(self, members: Sequence[Weight], why: str) -> None:
         self.rows += [Row(weight.name, DRAWN, "", None, weight.shape, why) for weight in members]
 
-    def _miss_input(self, name: str) -> None:
+    def _miss_input(self, name: str, module: str) -> None:
+        family = module.partition(".")[0]
+        if family not in self.families:
+            self.absent[family] = None
+            return
         there = sorted(one.partition(".")[2] for one in self.modules if one.startswith("patch_embed."))
         there = there if self.trained is None else list(self.trained.inputs)
         self._miss(f"input {name}", f"--config.transfer.inputs.{name}={NEW}, or one of {choices(there)}")

@@ -89,10 +89,12 @@ class Grouping:
             told = "" if per_band or len(self.there.bands) == len(self.here.bands) else self.groups_told
             return array, name, told
         kernels = {
-            index: self._square(_array(tensors, name_there(index)), index, family, name_there(index))
+            index: self._square(_array(tensors, name_there(index)), index, weight, name_there(index))
             for index in range(len(self.there.bands))
         }
         old = kernels[nearest].shape[-1]
+        if any(kernel.shape[-1] != old for kernel in kernels.values()):
+            raise KeyError(f"patches of {old} pixels in all band groups of {source}, found others")
         bands = [self._band(band, kernels, nearest, weight) for band in self.here.bands[group]]
         side = self.here.patch_size
         resized = embedding_resized if family == "patch_embed" else pixels_resized
@@ -107,11 +109,14 @@ class Grouping:
         nearest = self.nearest_groups[group]
         return places == [(nearest, index) for index in range(len(self.there.bands[nearest]))]
 
-    def _square(self, array: np.ndarray, group: int, family: str, name: str) -> np.ndarray:
+    def _square(self, array: np.ndarray, group: int, weight: Weight, name: str) -> np.ndarray:
         """Returns weights of a group there by band and pixel: `[bands, …, P, P]`."""
-        bands = len(self.there.bands[group])
-        if family == "patch_embed":
-            if array.ndim != 4 or array.shape[1] != bands or array.shape[2] != array.shape[3]:
+        bands, embeds = len(self.there.bands[group]), weight.name.startswith("patch_embed.")
+        width = slice(0, 1) if embeds else slice(1, None)
+        if array.ndim != len(weight.shape) or array.shape[width] != weight.shape[width]:
+            raise KeyError(f"width {weight.shape[width]} in {name}, found shape {array.shape}")
+        if embeds:
+            if array.shape[1] != bands or array.shape[2] != array.shape[3]:
                 raise KeyError(f"{bands} bands and square patches in {name}, found shape {array.shape}")
             return np.moveaxis(array, 1, 0)
         side = math.isqrt(array.shape[0] // bands)
