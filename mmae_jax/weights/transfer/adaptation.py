@@ -274,8 +274,8 @@ class _Adaptation:
             fusion = Fusion.of(self.experiment)
             groups = {name: fusion.weights[one] for one, names in fusion.sequences.items() for name in names}
             others = [donor for name, donor in donors.items() if donor != name]
-            names = [*others, *(groups.get(donor, donor) for donor in others), key, *donors.values(), "shared"]
-            yield from [one for one in names if f"encoder.{one}" in self.modules][:1]
+            wanted = [*others, *(groups.get(donor, donor) for donor in others), key, *donors.values(), "shared"]
+            yield from [one for one in wanted if f"encoder.{one}" in self.modules][:1]
             return
         fusion = Fusion.of(self.trained)
         for sequence, names in fusion.sequences.items():
