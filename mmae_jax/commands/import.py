@@ -27,6 +27,7 @@ from mmae_jax.commands.parser import add_config
 from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec.error import choices
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import FILE_SUFFIXES, write
 from mmae_jax.weights.inferred import Inferred, inferred
@@ -79,6 +80,8 @@ def run(options: argparse.Namespace) -> None:
         experiment = experiment_from_config(variables["get_config"]())
     else:
         experiment = load_experiment(options.config, options.overrides)
+    if left := [f"{name} of {one.bands} bands" for name, one in found.inputs.items() if name not in experiment.inputs]:
+        logging.warning("%s: left out, as the config has no such inputs: %s", file, choices(left))
     if options.out is not None:
         taken, experiment = taken_over(tensors, experiment, file)
         write(taken, experiment, options.out)

@@ -68,7 +68,7 @@ def inferred(tensors: Mapping[str, np.ndarray], where: object) -> Inferred:
     """
     try:
         return _inferred(tensors)
-    except (KeyError, IndexError, ValueError, StopIteration) as error:
+    except (KeyError, IndexError, ValueError, ArithmeticError, StopIteration) as error:
         found = ", ".join(sorted(tensors)[:3])
         raise WeightsError(
             f"{where}: no weights of a masked autoencoder of the reference ({error}); found {found} …"

@@ -80,6 +80,7 @@ def test_a_checkpoint_of_the_reference_trains_on(checkpoint, tmp_path, capsys, c
         record.getMessage().startswith(f"{file}: ") and "unused  encoder.spot" in record.getMessage()
         for record in caplog.records
     )
+    assert "left out, as the config has no such inputs: spot of (" in caplog.text
     written = load_file(tmp_path / "weights.safetensors")
     expected = {name: array for name, array in tensors.items() if ".spot" not in name}
     assert written.keys() == expected.keys()
@@ -173,6 +174,9 @@ def test_what_is_no_such_model_is_refused(tmp_path, capsys):
     assert "no weights of a masked autoencoder of the reference" in refused(capsys, tmp_path / "vit.safetensors")
     assert "not found" in refused(capsys, tmp_path / "nowhere.ckpt")
     assert "expected weights that end in .safetensors" in refused(capsys, tmp_path)
+    empty = {name: array[..., :0] for name, array in tensors_of(experiment_of("treesatai_ts")).items()}
+    save_file(empty, tmp_path / "empty.safetensors")
+    assert "(division by zero)" in refused(capsys, tmp_path / "empty.safetensors")
     tensors = {
         name.replace(".s2.", ".radar."): array for name, array in tensors_of(experiment_of("treesatai_ts")).items()
     }
