@@ -105,4 +105,4 @@ def _save_torch(tensors: Mapping[str, np.ndarray], file: epath.Path) -> None:
         raise SpecError(
             "--out: a .pt file needs PyTorch, `pip install 'mmae_jax[torch]'`, or write .safetensors"
         ) from error
-    torch.save({name: torch.from_numpy(array.copy()) for name, array in tensors.items()}, file)
+    torch.save({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()}, file)

@@ -2,6 +2,7 @@
 
 import importlib
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -150,6 +151,10 @@ def test_an_export_is_taken_as_it_is(tensors, tmp_path, capsys):
     assert main(["import", str(own), f"--out={again}"]) == 0
     assert again.read_bytes() == own.read_bytes()
     assert f"start from it as it is: --config.init_from={own}" in refused(capsys, own)
+    torch, halves = pytest.importorskip("torch"), {name: a.astype(jnp.bfloat16) for name, a in tensors.items()}
+    write(halves, experiment_of("treesatai_ts"), own)
+    assert main(["import", str(own), f"--out={tmp_path / 'again.pt'}"]) == 0
+    assert torch.load(tmp_path / "again.pt")["encoder.s2.norm.weight"].dtype == torch.float32
 
 
 def test_wrong_options_are_refused(tensors, tmp_path, capsys):
