@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from mmae_jax import spec
 from mmae_jax.commands.command_line import main
 from mmae_jax.config import from_plain, to_plain
+from mmae_jax.formats import seal_of
 from mmae_jax.weights import export as exporting
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.pytorch import folder as folders
@@ -208,6 +209,13 @@ def _other_weights(copy):
     (copy / "model.safetensors").write_bytes(content)
     config = config_in(copy)
     config["sha256"]["model.safetensors"] = folders.hashlib.sha256(content).hexdigest()
+    config["seal"] = seal_of({name: value for name, value in config.items() if name != "seal"})
+    (copy / "config.json").write_text(json.dumps(config))
+
+
+def _swapped_bands(copy):
+    config = config_in(copy)
+    config["inputs"]["aerial"]["bands"][0].reverse()
     (copy / "config.json").write_text(json.dumps(config))
 
 
@@ -229,10 +237,11 @@ def _cut(name):
     [
         (_other_weights, "deviates from its golden numbers"),
         (_flipped("golden.safetensors"), "changed since it was exported"),
+        (_swapped_bands, "config.json: changed since it was exported"),
         (_cut("config.json"), "config.json: not valid JSON"),
         (_flipped("modeling_mmae.py"), "modeling_mmae.py is not this version's"),
     ],
-    ids=["weights", "golden numbers", "config", "program"],
+    ids=["weights", "golden numbers", "order of bands", "config", "program"],
 )
 def test_check_finds_what_was_changed(folder, tmp_path, capsys, change, message):
     pytest.importorskip("torch")

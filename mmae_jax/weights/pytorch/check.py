@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -42,6 +44,15 @@ def deviations(model: Model, folder: Path) -> dict[str, float]:
     }
 
 
+def check_seal(folder: Path) -> None:
+    """Raises a `ValueError` where `config.json`, with names and order of bands, is not as it was written."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    seal = config.pop("seal", None)
+    canonical = json.dumps(config, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    if hashlib.sha256(canonical.encode()).hexdigest() != seal:
+        raise ValueError(f"{folder / 'config.json'}: changed since it was exported")
+
+
 def _size(numbers: torch.Tensor, dtype: torch.dtype) -> float:
     size = numbers.abs().max() if dtype == torch.float32 else numbers.square().mean().sqrt()
     return float(size.clamp(min=1e-30))
@@ -49,6 +60,7 @@ def _size(numbers: torch.Tensor, dtype: torch.dtype) -> float:
 
 def main(folder: Path) -> int:
     """Prints the deviation of each output; returns 0 where all pass, else 1."""
+    check_seal(folder)
     model = Model.from_pretrained(folder)
     allowed = TOLERANCES[next(model.parameters()).dtype]
     found = deviations(model, folder)

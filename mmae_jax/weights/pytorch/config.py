@@ -8,7 +8,7 @@ from typing import Any
 from mmae_jax import tasks
 from mmae_jax.config import to_plain
 from mmae_jax.contract import in_use
-from mmae_jax.formats import VERSION_KEY
+from mmae_jax.formats import VERSION_KEY, seal_of
 from mmae_jax.models.encodings import common_grid
 from mmae_jax.models.fusion import Fusion
 from mmae_jax.models.heads import head_outputs
@@ -25,7 +25,7 @@ OWNERS = {"enc_to_dec": DECODER, "decoder": DECODER, "mask_token": DECODER, "emb
 def config_of(
     experiment: Experiment, parts: tuple[str, ...], dtype: str, sha256: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Returns the content of `config.json`, as JSON types.
+    """Returns the content of `config.json`, as JSON types, with a checksum of its own, `seal`.
 
     Args:
       experiment: what the weights were trained in.
@@ -35,7 +35,7 @@ def config_of(
     """
     model, contract = experiment.model, in_use(experiment.dataset, experiment)
     grids = [model_input.grid for model_input in experiment.inputs.values()]
-    return {
+    plain: dict[str, Any] = {
         VERSION_KEY: FORMAT_VERSION,
         "model_type": "mmae",
         "architectures": ["Model"],
@@ -57,6 +57,7 @@ def config_of(
         "contract": to_plain(contract),
         "sha256": dict(sha256 or {}),
     }
+    return plain | {"seal": seal_of(plain)}
 
 
 def part_of(tensor: str) -> str:

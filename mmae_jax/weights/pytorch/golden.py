@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from mmae_jax.data.batch import Batch
-from mmae_jax.data.dates import missing_values, select_dates
+from mmae_jax.data.raw_samples import batch_of
 from mmae_jax.models.encoder import Arrays
 from mmae_jax.models.masking import sequence_masks
 from mmae_jax.models.mmae import MMAE
@@ -70,25 +70,6 @@ def raw_samples(experiment: Experiment) -> Raw:
     return raw
 
 
-def batch_of(raw: Raw, experiment: Experiment) -> Batch:
-    """Returns raw samples as the data pipeline hands them to a step."""
-    weight = np.ones(BATCH, np.float32)
-    batch = Batch(inputs={}, base=raw["base"], valid={}, dates=raw["dates"], ref_date=None, targets={}, weight=weight)
-    batch["ref_date"] = raw["ref_date"]["ref_date"]
-    for name, stored in raw["inputs"].items():
-        missing = [missing_values(pixels, experiment.modality(name).nodata) for pixels in stored]
-        chosen = [
-            select_dates(pixels, dates, len(pixels), offset=0, missing=absent)
-            for pixels, dates, absent in zip(stored, raw["dates"][name], missing, strict=True)
-        ]
-        batch["inputs"][name] = np.stack([one.pixels for one in chosen])
-        valid = raw["valid"][name][..., None, None]
-        batch["valid"][name] = np.stack(
-            [there if one.valid is None else there & one.valid for one, there in zip(chosen, valid, strict=True)]
-        )
-    return batch
-
-
 def _outputs(
     params: Mapping[Path, np.ndarray], experiment: Experiment, parts: tuple[str, ...], raw: Raw
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -107,8 +88,9 @@ def _outputs(
         return found
 
     masks = _masks(experiment)
+    batch = batch_of({**raw, "ref_date": raw["ref_date"]["ref_date"]}, experiment)
     with jax.default_matmul_precision("highest"):
-        computed = jax.jit(run)(from_paths(params, abstract), batch_of(raw, experiment), masks)
+        computed = jax.jit(run)(from_paths(params, abstract), batch, masks)
     found = {part: {name: np.asarray(array) for name, array in arrays.items()} for part, arrays in computed.items()}
     return ({"masks": masks} if DECODER in parts else {}) | found
 
