@@ -201,3 +201,9 @@ def test_samples_of_another_contract_are_named(change, message):
     experiment = experiments.experiment(inputs=("aerial", "s2"))
     with pytest.raises(ValueError, match=message):
         model_of(experiment).predict(samples_of(experiment) | change)
+
+
+def test_a_model_without_heads_predicts_nothing():
+    experiment = experiments.experiment(inputs=("aerial",))
+    with pytest.raises(ValueError, match="predict: the weights were exported without heads"):
+        model_of(experiment, targets={}).predict(samples_of(experiment))

@@ -135,8 +135,7 @@ class AttentivePooling(nn.Module):
         self.norm, self.norm_fc = nn.LayerNorm(width), nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
-        """Maps tokens [B, N, E], of which some are `valid`, bool [B, N], to [B, E]."""
-        # With one query, the map to keys can be folded into it, and that to values follow the pooling: far less work.
+        """Maps tokens [B, N, E] that are `valid`, bool [B, N], to [B, E]; the one query allows to map after pooling."""
         keys, values = self.to_kv.weight.unflatten(0, (2, POOLING_HEADS, -1))  # each [heads, E / heads, E]
         query = self.query.unflatten(0, (POOLING_HEADS, -1)) / math.sqrt(keys.shape[1])
         tokens = self.norm(tokens)
@@ -192,12 +191,11 @@ class Model(nn.Module):
         if "decoder" in config["parts"]:
             shape = sizes["decoder_heads"], sizes["decoder_dim_head"], round(width * sizes["decoder_mlp_ratio"])
             self.enc_to_dec = nn.ModuleDict({key: nn.Linear(width, decoded) for key in keys if width != decoded})
-            tokens = {name: torch.empty(1, len(spec.bands), 1, 1, decoded) for name, spec in inputs.items()}
-            self.mask_token = nn.ParameterDict(tokens)
+            shapes = {name: (1, len(spec.bands), 1, 1, decoded) for name, spec in inputs.items()}
+            self.mask_token = nn.ParameterDict({name: torch.empty(size) for name, size in shapes.items()})
             self.decoder = nn.ModuleDict({key: Transformer(decoded, depth, *shape) for key in keys})
             self.embed_to_rec = nn.ModuleDict({name: PixelProjection(spec, decoded) for name, spec in embeds.items()})
-        heads = {name: Head(config["head"], width, **fields) for name, fields in config["targets"].items()}
-        self.heads: Any = nn.ModuleDict(heads)
+        self.heads: Any = nn.ModuleDict({n: Head(config["head"], width, **x) for n, x in config["targets"].items()})
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, dtype: torch.dtype | None = None) -> Model:
@@ -219,6 +217,8 @@ class Model(nn.Module):
 
     def predict(self, samples: Mapping[str, Any]) -> Tensors:
         """Returns the outputs: target → float32 [B, outputs], or [B, H, W, outputs] where each pixel has some."""
+        if not self.heads:
+            raise ValueError("predict: the weights were exported without heads")
         given, outputs = self.prepare(samples), {}
         tokens = self.encode(given)
         for name, head in self.heads.items():
@@ -249,8 +249,8 @@ class Model(nn.Module):
         encoded = self._encode(kept, {key: x.gather(1, order[key]) for key, x in visible.items()})
         fillers = {}
         for name, (batch, _, length) in ((name, x.shape) for name, x in given.there.items()):
-            dates = given.dates[name].shape[1]
-            fillers[name] = self.mask_token[name].expand(batch, -1, dates, length, -1).flatten(1, 2)
+            token, dates = self.mask_token[name], given.dates[name].shape[1]
+            fillers[name] = token.expand(batch, -1, dates, length, -1).flatten(1, 2)
         tokens = self._join(fillers)
         for key, x in encoded.items():
             x = self.enc_to_dec[self.weights[key]](x) if self.enc_to_dec else x
