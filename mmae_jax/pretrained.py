@@ -22,6 +22,7 @@ from mmae_jax.models.params import abstract_model, merge
 from mmae_jax.models.patches import from_patches, mask_per_band
 from mmae_jax.models.samples import samples_from_batch
 from mmae_jax.spec import Dataset, Experiment, Mesh, SpecError
+from mmae_jax.spec.error import choices
 from mmae_jax.weights.source import open_weights
 
 Arrays = dict[str, np.ndarray]
@@ -104,6 +105,9 @@ class Pretrained:
 
     def _run(self, function: Callable[..., Any], samples: Mapping[str, Any], *arguments: Any) -> Any:
         batch = samples if "weight" in samples else batch_of(samples, self.experiment)
+        for part in Batch.__annotations__:
+            if part not in batch:
+                raise SpecError(f"samples: expected {part} of a batch, found {choices(list(batch))}")
         number = len(batch["ref_date"])
         shares = self._mesh.shape["data"] * self._mesh.shape["fsdp"]
         rows = np.minimum(np.arange(-(-number // shares) * shares), number - 1)

@@ -150,6 +150,11 @@ WRONG = {
 }
 
 
+def test_a_batch_lacks_nothing(model, batch):
+    with pytest.raises(SpecError, match="samples: expected valid of a batch, found inputs, base, dates"):
+        model.encode({part: arrays for part, arrays in batch.items() if part != "valid"})
+
+
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_samples_are_named(what, batch, tiny_experiment):
     change, message = WRONG[what]
