@@ -14,6 +14,7 @@ from flax import nnx
 
 from mmae_jax import parallel
 from mmae_jax.contract import warn_once
+from mmae_jax.exit_codes import meant
 from mmae_jax.models.params import Path, abstract_model, by_path, from_paths
 from mmae_jax.spec import PHASES, Dataset, Experiment, Mesh, SpecError
 from mmae_jax.weights import torch_names
@@ -163,6 +164,8 @@ def _taken_over(weights: Weights, experiment: Experiment, mesh: jax.sharding.Mes
 
 
 def _open_run(workdir: epath.Path, phase: str | None, step: int | None, averaged: bool | None) -> Weights:
+    if phase is not None and phase not in PHASES:
+        raise WeightsError(f"{workdir}: no phase {phase!r}; expected one of {', '.join(PHASES)}{meant(phase, PHASES)}")
     if phase is None or step is None:
         phases = PHASES if phase is None else (phase,)
         result = next((found for name in reversed(phases) if (found := read_result(workdir, name)) is not None), None)

@@ -85,3 +85,8 @@ def test_there_is_nothing_to_choose_in_a_file(exported, choice, message):
 def test_what_holds_no_weights_is_named(tmp_path, name, message):
     with pytest.raises(SpecError, match=message):
         open_weights(tmp_path / name)
+
+
+def test_a_phase_that_is_none_is_named(tmp_path):
+    with pytest.raises(WeightsError, match=r"no phase 'prob'; expected one of pretrain, probe, finetune.*probe"):
+        open_weights(tmp_path, "prob")
