@@ -120,6 +120,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "weight_decay": up_to(100),
         },
         spec.Mesh: {"data": DEVICES, "fsdp": DEVICES, "tensor": DEVICES},
+        spec.Transfer: {},
         spec.Logging: {
             "every_steps": count(10**9),
             "checkpoint_every_steps": count(10**9),
