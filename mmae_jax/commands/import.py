@@ -12,30 +12,25 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from absl import logging
 from etils import epath
 
 from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.commands.fitted_config import fitting_config
 from mmae_jax.commands.messages import show_messages
 from mmae_jax.commands.parser import add_config
-from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.spec.error import choices
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import FILE_SUFFIXES, write
-from mmae_jax.weights.inferred import Inferred, inferred
+from mmae_jax.weights.inferred import inferred
 from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, check_numbers, read_tensors
 from mmae_jax.weights.transfer import adapted
 from mmae_jax.weights.transfer.load_report import DRAWN, module_of
-
-DATASETS = ("treesatai_ts", "pastis_hd", "flair_hub", "flair2", "s2_naip_urban", "pureforest")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,11 +68,9 @@ def run(options: argparse.Namespace) -> None:
         return
     found = inferred(tensors, file)
     if options.config is None:
-        text = config_text(found, file)
-        print(text, end="")
-        variables: dict[str, Any] = {}
-        exec(text, variables)
-        experiment = experiment_from_config(variables["get_config"]())
+        fitted = fitting_config(found, file)
+        print(fitted.text(file), end="")
+        experiment = fitted.experiment
     else:
         experiment = load_experiment(options.config, options.overrides)
     if left := [f"{name} of {one.bands} bands" for name, one in found.inputs.items() if name not in experiment.inputs]:
@@ -110,61 +103,3 @@ def taken_over(
     taken, report = adapted(tensors, None, experiment, file)
     logging.info("%s", report.summary())
     return {weight.name: taken[weight.name] for weight in torch_names.weights(experiment)}, experiment
-
-
-def config_text(found: Inferred, file: epath.Path) -> str:
-    """Returns a config file for weights: that of the dataset whose inputs fit best, with what differs.
-
-    Raises:
-      SpecError: no dataset has an input like theirs.
-    """
-    configs = {name: importlib.import_module(f"configs.{name}").get_config() for name in DATASETS}
-    experiments = {name: experiment_from_config(config) for name, config in configs.items()}
-    fitting = {name: fits(found, experiment) for name, experiment in experiments.items()}
-    best = max(DATASETS, key=lambda name: (len(fitting[name]), -len(experiments[name].inputs)))
-    if not fitting[best]:
-        wanted = ", ".join(f"{name} of {one.bands} bands" for name, one in found.inputs.items())
-        raise SpecError(f"{file}: no dataset has inputs like {wanted}; say which experiment it is: --config=FILE")
-    name = re.sub(r"[^\w.-]", "_", file.name)  # whoever named the file does not write this program
-    lines = [f'"""What the weights in {name} were trained in, as far as their names and shapes say."""', ""]
-    lines += [f"from configs import {best}", "", "", "def get_config():", f"    config = {best}.get_config()"]
-    lines += [f"    {line}" for line in changes(found, fitting[best], experiments[best])]
-    return "\n".join([*lines, "    return config", ""])
-
-
-def fits(found: Inferred, experiment: Experiment) -> list[str]:
-    """Returns the inputs of an experiment that weights have, with as many bands."""
-    inputs = experiment.inputs
-    return [name for name in inputs if name in found.inputs and found.inputs[name].bands == inputs[name].group_lengths]
-
-
-def changes(found: Inferred, names: list[str], experiment: Experiment) -> Iterator[str]:
-    """Yields the statements that make the config of an experiment that of weights, which have its inputs `names`."""
-    yield f"config.model.architecture = {found.architecture_name or to_plain(found.architecture)!r}"
-    yield f"config.model.inter_depth = {found.inter_depth}"
-    if found.encoders == ("shared",):
-        yield "config.model.fusion = 'shared'"
-    if found.head is not None:
-        yield f"config.model.head = {found.head!r}"
-    for name in experiment.inputs:
-        if name not in names:
-            yield f"del config.inputs.{name}"
-    for name in names:
-        one, model_input = found.inputs[name], experiment.inputs[name]
-        if one.patch_size != model_input.patch_size:
-            yield f"config.inputs.{name}.patch_size = {one.patch_size}"
-        if one.embed != (model_input.name_embed or name):
-            yield f"config.inputs.{name}.name_embed = {one.embed!r}"
-        if (group := _encoder_of(name, one.embed, model_input.name_group, found.encoders)) != model_input.name_group:
-            yield f"config.inputs.{name}.name_group = {group!r}"
-    targets = tuple(name for name in experiment.dataset.targets if name in found.targets)
-    yield f"config.targets = {targets!r}"
-    if not targets:
-        yield "config.phases = ('pretrain',)"
-
-
-def _encoder_of(name: str, embed: str, group: str | None, encoders: tuple[str, ...]) -> str | None:
-    """Returns the group by whose encoder an input is encoded; None where it is its own."""
-    if name in encoders:
-        return None
-    return next((one for one in (group, embed) if one in encoders), group)

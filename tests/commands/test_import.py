@@ -1,5 +1,6 @@
 """Weights of the reference become an experiment and a start for training."""
 
+import dataclasses
 import importlib
 
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mmae_jax.commands.command_line import main
+from mmae_jax.commands.fitted_config import DATASETS, fitting_config
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import ARCHITECTURES
 from mmae_jax.weights.export import write
@@ -15,8 +17,6 @@ from mmae_jax.weights.inferred import inferred
 from mmae_jax.weights.source import load_initial
 from mmae_jax.weights.torch_names import weights
 from tests import runs
-
-command = importlib.import_module("mmae_jax.commands.import")
 
 
 def experiment_of(name, change=lambda config: None):
@@ -39,7 +39,7 @@ def as_published(config):
     config.phases, config.targets = ("pretrain",), ()
 
 
-@pytest.mark.parametrize("name", command.DATASETS)
+@pytest.mark.parametrize("name", DATASETS)
 def test_names_and_shapes_tell_the_architecture(name, tmp_path):
     experiment = experiment_of(name)
     found = inferred(tensors_of(experiment), "there")
@@ -50,11 +50,23 @@ def test_names_and_shapes_tell_the_architecture(name, tmp_path):
     }
     assert found.targets == experiment.targets
     assert found.head == (experiment.model.head if experiment.targets else None)
-    text = command.config_text(found, tmp_path / "x.ckpt")
-    variables = {}
-    exec(text, variables)
-    again = experiment_from_config(variables["get_config"]())
-    assert weights(again) == weights(experiment)
+    assert weights(printed(found, tmp_path)) == weights(experiment)
+
+
+def printed(found, tmp_path):
+    """The experiment of the config file that is printed for weights."""
+    fitted, variables = fitting_config(found, tmp_path / "x.ckpt"), {}
+    exec(fitted.text(tmp_path / "x.ckpt"), variables)
+    experiment = experiment_from_config(variables["get_config"]())
+    assert experiment == fitted.experiment
+    return experiment
+
+
+def test_an_architecture_that_was_never_published_is_told_by_its_fields(tmp_path):
+    other = dataclasses.replace(ARCHITECTURES["tiny"], depth=5, decoder_depth=2, mlp_ratio=3.0)
+    experiment = experiment_of("treesatai_ts")
+    experiment = dataclasses.replace(experiment, model=dataclasses.replace(experiment.model, architecture=other))
+    assert weights(printed(inferred(tensors_of(experiment), "there"), tmp_path)) == weights(experiment)
 
 
 @pytest.fixture(scope="module")
