@@ -15,14 +15,13 @@ from flax import nnx
 from mmae_jax import parallel
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.raw_samples import batch_of
-from mmae_jax.models.masking import draw_masks
-from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.model import Model
 from mmae_jax.models.params import abstract_model, merge
 from mmae_jax.models.patches import from_patches, mask_per_band
 from mmae_jax.models.samples import samples_from_batch
 from mmae_jax.spec import Dataset, Experiment, Mesh, SpecError
 from mmae_jax.spec.error import choices
+from mmae_jax.train.step import precision, reconstruct
 from mmae_jax.weights.source import open_weights
 
 Arrays = dict[str, np.ndarray]
@@ -42,11 +41,10 @@ class Pretrained:
         self.experiment = experiment
         self._params, self._mesh = params, mesh
         graph, _ = abstract_model(experiment)
-        precision = "float32" if experiment.model.dtype == "float32" else "default"
 
         def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
             def run(params: nnx.State, batch: Batch, *arguments: Any) -> Any:
-                with jax.default_matmul_precision(precision):
+                with precision(experiment):
                     return function(merge(graph, params), batch, *arguments)
 
             return jax.jit(run)
@@ -144,13 +142,7 @@ def _predict(experiment: Experiment, model: Model, batch: Batch) -> dict[str, ja
 
 
 def _reconstruct(experiment: Experiment, model: Model, batch: Batch, key: jax.Array) -> dict[str, dict[str, jax.Array]]:
-    encoder = model.encoder
-    if not isinstance(encoder, MMAE):
-        raise SpecError(f"reconstruct: encoder {experiment.model.encoder} does not reconstruct")
-    samples = samples_from_batch(batch, experiment)
-    masks = draw_masks(key, encoder.fusion, experiment.mask, encoder.available(samples))
-    patches = encoder.reconstruct(samples, masks)
-    masked = encoder.fusion.split({name: mask.masked for name, mask in masks.items()})
+    patches, masked = reconstruct(model, samples_from_batch(batch, experiment), key)
     found: dict[str, dict[str, jax.Array]] = {"images": {}, "masked": {}}
     for name, one in experiment.inputs.items():
         hidden = jnp.broadcast_to(mask_per_band(masked[name], one)[:, :, :, None], patches[name].shape)

@@ -19,6 +19,7 @@ from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.model import Model
 from mmae_jax.models.params import Path, abstract_model, by_path, from_paths, merge
 from mmae_jax.models.samples import Samples
+from mmae_jax.weights.torch_names import weights
 
 TINY = spec.Architecture(
     embed_dim=16,
@@ -167,3 +168,9 @@ def _values(path: Path, shape: tuple[int, ...]) -> jax.Array:
     rng = np.random.default_rng([*".".join(map(str, path)).encode()])
     values = rng.normal(size=shape) / math.sqrt(shape[-2] if len(shape) > 1 else 4)
     return jnp.asarray(values + (path[-1] in ("scale", "norm_scale")), jnp.float32)
+
+
+def tensors_of(experiment: spec.Experiment, seed: int = 0) -> dict[str, np.ndarray]:
+    """Returns random weights by their PyTorch names."""
+    rng = np.random.default_rng(seed)
+    return {weight.name: rng.normal(size=weight.shape).astype(np.float32) for weight in weights(experiment)}

@@ -91,7 +91,7 @@ def taken_over(
     """
     if not any(name.startswith("decoder.") for name in tensors):
         raise SpecError(f"{file}: holds no decoder; start finetuning from it as it is: --config.init_from={file}")
-    report = adapted(tensors, None, experiment, file).report
+    taken, report = adapted(tensors, None, experiment, file)
     new = {module_of(row.parameter): row.how for row in report.rows if row.action == DRAWN}
     if other := [module for module in new if not module.startswith("heads.")]:
         raise SpecError(f"{file}: {other[0]} is new ({new[other[0]]}); expected it to be there, nothing is drawn here")
@@ -100,6 +100,6 @@ def taken_over(
     targets = tuple(name for name in experiment.targets if f"heads.{name}" not in new)
     phases = experiment.phases if targets else ("pretrain",)
     experiment = dataclasses.replace(experiment, targets=targets, phases=phases, init_from=None)
-    taken, report = adapted(tensors, None, experiment, file)
-    logging.info("%s", report.summary())
+    kept = tuple(row for row in report.rows if row.action != DRAWN)
+    logging.info("%s", report._replace(rows=kept).summary())
     return {weight.name: taken[weight.name] for weight in torch_names.weights(experiment)}, experiment

@@ -19,7 +19,7 @@ def abstract_batch(experiment: spec.Experiment, batch_size: int) -> Batch:
     batch = Batch(inputs={}, base={}, valid={}, dates={}, ref_date=leaf("int16", 3), targets={}, weight=leaf("float32"))
     for name, model_input in experiment.inputs.items():
         modality = experiment.modality(name)
-        side, num_dates = modality.size // grid * cells, model_input.num_dates
+        side, num_dates = experiment.raw_side(name), model_input.num_dates
         valid_side = side if modality.pixels_can_be_missing else 1
         batch["inputs"][name] = leaf(modality.dtype, num_dates, len(model_input.band_names), side, side)
         batch["valid"][name] = leaf("bool", num_dates, valid_side, valid_side)

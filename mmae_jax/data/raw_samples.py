@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
+from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.dates import missing_values, select_dates
 from mmae_jax.spec import Experiment, SpecError
@@ -48,34 +50,27 @@ def batch_of(samples: Mapping[str, Any], experiment: Experiment) -> Batch:
     _check_days("ref_date", ref_date)
     if not len(ref_date):
         raise SpecError("samples: ref_date: expected at least one sample, found none")
-    batch = Batch(
-        inputs={},
-        base={},
-        valid={},
-        dates={},
-        ref_date=ref_date.astype(np.int16),
-        targets={},
-        weight=np.ones(len(ref_date), np.float32),
-    )
+    batch = _nothing(ref_date.astype(np.int16), experiment)
     for name in experiment.inputs:
-        _add(batch, name, samples, experiment)
+        if name in samples["inputs"]:
+            _add(batch, name, samples, experiment)
     return batch
 
 
+def _nothing(ref_date: np.ndarray, experiment: Experiment) -> Batch:
+    """Returns a batch of samples in which every input is missing."""
+    shapes = abstract_batch(experiment, len(ref_date))
+    empty: Batch = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    for dates in empty["dates"].values():
+        dates[:] = ref_date[:, None]
+    empty["ref_date"], empty["targets"], empty["weight"] = ref_date, {}, np.ones(len(ref_date), np.float32)
+    return empty
+
+
 def _add(batch: Batch, name: str, samples: Mapping[str, Any], experiment: Experiment) -> None:
-    """Adds an input, absent or not."""
+    """Fills in an input."""
     modality, model_input = experiment.modality(name), experiment.inputs[name]
-    side = modality.size // experiment.dataset.size_gcd * experiment.crop_cells
-    number, num_dates, bands = len(batch["ref_date"]), model_input.num_dates, len(model_input.band_names)
-    shape = (number, num_dates, bands, side, side)
-    there = (side, side) if modality.pixels_can_be_missing else (1, 1)
-    batch["inputs"][name] = np.zeros(shape, modality.dtype)
-    batch["valid"][name] = np.zeros((number, num_dates, *there), bool)
-    batch["dates"][name] = np.repeat(batch["ref_date"][:, None], num_dates, axis=1)
-    if modality.quantum is not None:
-        batch["base"][name] = np.zeros(number, np.float32)
-    if name not in samples["inputs"]:
-        return
+    number, num_dates, bands, side, _ = batch["inputs"][name].shape
     pixels = np.asarray(samples["inputs"][name])
     found = pixels.shape[1] if pixels.ndim == 5 else 0
     if pixels.shape != (number, found, bands, side, side) or not 0 < found <= num_dates:

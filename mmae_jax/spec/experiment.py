@@ -74,6 +74,10 @@ class Experiment:
         """Returns the sensor contract of the input called `name`."""
         return self.dataset.modalities[self.modality_name(name)]
 
+    def raw_side(self, name: str) -> int:
+        """Returns the pixels per side of the raw image of the input called `name`: those of a crop."""
+        return self.modality(name).size // self.dataset.size_gcd * self.crop_cells
+
     @property
     def crop_cells(self) -> int:
         """`c` of docs/method.md §2.1: side of the crop in cells of the common grid."""

@@ -32,7 +32,7 @@ def _key(experiment: Experiment, use: str, step: jax.typing.ArrayLike) -> jax.Ar
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(experiment.seed), zlib.crc32(use.encode())), step)
 
 
-def _precision(experiment: Experiment) -> Any:
+def precision(experiment: Experiment) -> Any:
     """float32 means float32 on accelerators, too, whose matrix units would round inputs by default."""
     return jax.default_matmul_precision("float32" if experiment.model.dtype == "float32" else "default")
 
@@ -108,7 +108,7 @@ def train_step(program: Program, state: TrainState, batch: Batch) -> tuple[Train
         errors, _ = _errors(model, batch, _key(experiment, f"{phase}/mask", state.step), phase)
         return total_loss(errors, program), errors
 
-    with _precision(experiment):
+    with precision(experiment):
         (loss, errors), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
     with jax.named_scope("optimizer"):
         updates, opt_state = program.optimizer.update(gradients, state.opt_state, trained)
@@ -150,7 +150,7 @@ def evaluate_step(
     experiment, phase = program.experiment, program.phase
     params = averaged_params(state, experiment, phase) if phase == "finetune" else state.params
     model = merge(abstract_model(experiment)[0], params)
-    with _precision(experiment):
+    with precision(experiment):
         errors, logits = _errors(model, batch, _key(experiment, "evaluate/mask", index), phase)
     summaries = {
         name: summarise(experiment.dataset.targets[name], predicted, batch["targets"][name], batch["weight"])
@@ -165,7 +165,7 @@ def embed_step(program: Program, state: TrainState, batch: Batch) -> jax.Array:
     experiment = program.experiment
     model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)
-    with _precision(experiment):
+    with precision(experiment):
         features, available = model.encoder.features(samples), model.encoder.available(samples)
     weights = {name: valid.astype(jnp.float32) for name, valid in available.items()}
     totals = [
@@ -197,7 +197,7 @@ def reconstruct_step(program: Program, state: TrainState, batch: Batch) -> tuple
     experiment = program.experiment
     model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)
-    with _precision(experiment):
+    with precision(experiment):
         patches, masked = reconstruct(model, samples, _key(experiment, "evaluate/mask", jnp.zeros((), jnp.int32)))
     normalised, images = losses.LOSSES[experiment.loss].normalised, {}
     for name, model_input in experiment.inputs.items():

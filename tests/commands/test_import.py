@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from data_prep.datasets import registry
 from mmae_jax.commands.command_line import main
 from mmae_jax.commands.fitted_config import DATASETS, fitting_config
 from mmae_jax.config import experiment_from_config
@@ -17,6 +18,7 @@ from mmae_jax.weights.inferred import inferred
 from mmae_jax.weights.source import load_initial
 from mmae_jax.weights.torch_names import weights
 from tests import runs
+from tests.experiments import tensors_of
 
 
 def experiment_of(name, change=lambda config: None):
@@ -26,17 +28,16 @@ def experiment_of(name, change=lambda config: None):
     return experiment_from_config(config)
 
 
-def tensors_of(experiment):
-    rng = np.random.default_rng(0)
-    return {weight.name: rng.normal(0, 0.1, weight.shape).astype(np.float32) for weight in weights(experiment)}
-
-
 def as_published(config):
     """A shared embedding of Sentinel-1, elevations in patches of 32, and no heads, as the reference's checkpoints."""
     for name in ("s1_asc", "s1_des"):
         config.inputs[name].name_embed = "s1"
     config.inputs.dem.patch_size = 16
     config.phases, config.targets = ("pretrain",), ()
+
+
+def test_every_published_dataset_is_tried():
+    assert set(DATASETS) == set(registry.DATASETS)
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -21,6 +21,7 @@ from mmae_jax.weights.transfer import adapted, check_transfer
 from mmae_jax.weights.transfer.patch_resize import embedding_resized, pixels_resized
 from tests import experiments, runs
 from tests.data_prep import small_config
+from tests.experiments import tensors_of
 
 DATASETS = ("treesatai_ts", "pastis_hd", "flair_hub", "flair2", "s2_naip_urban", "pureforest")
 TINY = runs.tiny("nowhere")
@@ -30,11 +31,6 @@ def small(name):
     config = importlib.import_module(f"configs.{name}").get_config("runlocal")
     small_config.shrink(config)
     return experiment_from_config(config)
-
-
-def tensors_of(experiment, seed=0):
-    rng = np.random.default_rng(seed)
-    return {weight.name: rng.normal(size=weight.shape).astype(np.float32) for weight in weights(experiment)}
 
 
 def with_transfer(experiment, **fields):

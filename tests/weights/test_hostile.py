@@ -15,8 +15,8 @@ from mmae_jax.contract import warn_once
 from mmae_jax.spec import SpecError
 from mmae_jax.weights.source import open_weights
 from mmae_jax.weights.tensor_file import metadata_of
-from mmae_jax.weights.torch_names import weights
 from tests import runs
+from tests.experiments import tensors_of
 
 TINY = runs.tiny("nowhere")
 PAYLOAD = "payload-of-a-test"
@@ -132,8 +132,7 @@ def test_a_pickle_that_is_none_is_refused(content, tmp_path):
 
 @pytest.fixture(scope="module")
 def exported():
-    rng = np.random.default_rng(0)
-    tensors = {weight.name: rng.normal(size=weight.shape).astype(np.float32) for weight in weights(TINY)}
+    tensors = tensors_of(TINY)
     return tensors, save(tensors, metadata_of(tensors, TINY))
 
 

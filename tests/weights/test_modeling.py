@@ -39,7 +39,7 @@ def samples_of(experiment, batch=2, seed=0):
     rng = np.random.default_rng(seed)
     samples = {"inputs": {}, "dates": {}, "base": {}, "ref_date": np.array([[2019, 100, 0]] * batch)}
     for name, fields in experiment.inputs.items():
-        side = config.raw_side(experiment, name)
+        side = experiment.raw_side(name)
         shape = (batch, fields.num_dates, len(fields.band_names), side, side)
         samples["inputs"][name] = rng.uniform(1, 5, shape).astype(np.float32)
         days = np.sort(rng.integers(1, 366, shape[:2]), axis=1)

@@ -65,17 +65,12 @@ def part_of(tensor: str) -> str:
     return OWNERS.get(tensor.partition(".")[0], PARTS[0])
 
 
-def raw_side(experiment: Experiment, name: str) -> int:
-    """Returns the pixels per side of an input's raw image: those of a crop."""
-    return experiment.modality(name).size // experiment.dataset.size_gcd * experiment.crop_cells
-
-
 def _inputs(experiment: Experiment) -> dict[str, dict[str, Any]]:
     sequences = {name: key for key, names in Fusion.of(experiment).sequences.items() for name in names}
     return {
         name: {
             "bands": to_plain(model_input.bands),
-            "side": raw_side(experiment, name),
+            "side": experiment.raw_side(name),
             "image_size": model_input.image_size,
             "patch_size": model_input.patch_size,
             "grid": model_input.grid,

@@ -20,7 +20,7 @@ from mmae_jax.models.params import Path, abstract_model, from_paths, merge
 from mmae_jax.models.patches import from_patches
 from mmae_jax.models.samples import Samples, samples_from_batch
 from mmae_jax.spec import Experiment, Modality
-from mmae_jax.weights.pytorch.config import DECODER, HEADS, raw_side
+from mmae_jax.weights.pytorch.config import DECODER, HEADS
 
 BATCH = 2
 """Samples: the first lacks a date, and pixels where a sensor can lack some; the second lacks a sensor."""
@@ -52,7 +52,7 @@ def raw_samples(experiment: Experiment) -> Raw:
     raw["ref_date"]["ref_date"] = np.tile(np.array([FIRST_YEAR, 182, 0], np.int16), (BATCH, 1))
     for position, (name, model_input) in enumerate(experiment.inputs.items()):
         rng, modality = np.random.default_rng(zlib.crc32(name.encode())), experiment.modality(name)
-        side, num_dates = raw_side(experiment, name), model_input.num_dates
+        side, num_dates = experiment.raw_side(name), model_input.num_dates
         pixels = _values(modality, (BATCH, num_dates, len(model_input.band_names), side, side), rng)
         valid = np.ones((BATCH, num_dates), bool)
         if num_dates > 1:
