@@ -14,9 +14,9 @@ from data_prep.shards.summary import described
 from data_prep.shards.verify import verify
 from data_prep.statistics import band_groups
 from data_prep.statistics import command as statistics_command
-from mmae_jax.commands.errors import exit_code
-from mmae_jax.commands.parser import Parser
-from mmae_jax.commands.process import put_right
+from mmae_jax.command_line.errors import exit_code
+from mmae_jax.command_line.parser import Parser
+from mmae_jax.command_line.process import put_right
 from mmae_jax.exit_codes import USAGE
 
 COMMANDS = {

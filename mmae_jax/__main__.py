@@ -1,6 +1,6 @@
 """`python -m mmae_jax COMMAND`."""
 
-from mmae_jax.commands.command_line import program
+from mmae_jax.command_line.program import program
 
 if __name__ == "__main__":
     program()

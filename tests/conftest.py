@@ -18,7 +18,7 @@ import pytest
 from filelock import FileLock
 
 from mmae_jax import spec
-from mmae_jax.commands.command_line import GC_THRESHOLD
+from mmae_jax.command_line.program import GC_THRESHOLD
 from tests import runs
 
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -19,8 +19,8 @@ import pytest
 from flax import nnx
 
 from mmae_jax import config, parallel, spec
-from mmae_jax.commands import command_line
-from mmae_jax.commands.overrides import Override, overridden
+from mmae_jax.command_line import program as command_line
+from mmae_jax.command_line.overrides import Override, overridden
 from mmae_jax.metrics import ClassScores
 from mmae_jax.models.params import abstract_model, by_path, from_paths, named
 from mmae_jax.train import flops, loop

@@ -19,7 +19,7 @@ import rasterio
 from data_prep import __main__ as data_prep
 from data_prep.datasets import registry
 from data_prep.datasets.folder.description import Folder
-from mmae_jax.commands import command_line as mmae_jax_program
+from mmae_jax.command_line import program as mmae_jax_program
 from mmae_jax.tasks import TASKS
 from tests import runs
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for room in ("mmae_jax", "data_prep", "configs") for path in (ROOT / room).rglob("*.py"))
 FILES = [*MODULES, *(ROOT / "tests").rglob("*.py")]
-CALLERS = ("train", "weights", "evaluate", "commands")
+CALLERS = ("train", "weights", "scenes", "commands", "command_line")
 ONE_FILE = "modeling_mmae.py"
 """The model in PyTorch is read, copied and published as one file: it may have 400 lines."""
 LOOKS_INTO_JAX = ("mmae_jax/launch/cluster.py",)
@@ -39,7 +39,7 @@ def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
     [
         *((f"mmae_jax/{room}", tuple(f"mmae_jax.{name}" for name in CALLERS)) for room in ("models", "data")),
         ("mmae_jax/parallel.py", tuple(f"mmae_jax.{name}" for name in CALLERS)),
-        ("mmae_jax/train", ("mmae_jax.commands",)),
+        ("mmae_jax/train", ("mmae_jax.commands", "mmae_jax.command_line")),
         ("mmae_jax/train/monitor", ("mmae_jax.train.phase", "mmae_jax.train.loop", "mmae_jax.train.session")),
         *((f"mmae_jax/{room}", ("data_prep",)) for room in ("models", "data", "train", "weights", "contract")),
     ],

@@ -20,8 +20,8 @@ import numpy as np
 
 from mmae_jax.bench import record
 from mmae_jax.bench.train.sweep import REFUSALS
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.parser import check_at_least
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.parser import check_at_least
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.models.attention import attention, kernel_for

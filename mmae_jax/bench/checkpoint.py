@@ -11,8 +11,8 @@ import jax
 from etils import epath
 
 from mmae_jax import parallel
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.parser import add_config
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.parser import add_config
 from mmae_jax.spec import PHASES, SpecError
 from mmae_jax.train.state import Program, TrainState, begin_phase
 from mmae_jax.weights.checkpoint import Checkpoints

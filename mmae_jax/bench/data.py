@@ -19,9 +19,9 @@ import numpy as np
 from mmae_jax import spec
 from mmae_jax.bench import record
 from mmae_jax.bench.sources import LongerRecords, RawTiles, TimedRecords
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.overrides import Override
-from mmae_jax.commands.parser import add_config
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.overrides import Override
+from mmae_jax.command_line.parser import add_config
 from mmae_jax.data import crops
 from mmae_jax.data.pipeline import train_dataset
 from mmae_jax.data.sample import train_sample

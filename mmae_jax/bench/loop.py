@@ -22,7 +22,7 @@ from mmae_jax import parallel
 from mmae_jax.bench import data, record
 from mmae_jax.bench.train.command import cache_of, case_of, title_of
 from mmae_jax.bench.train.measurement import Step
-from mmae_jax.commands.parser import add_config, check_at_least
+from mmae_jax.command_line.parser import add_config, check_at_least
 from mmae_jax.data.pipeline import train_batches
 from mmae_jax.data.shards import open_shards
 from mmae_jax.spec import PHASES, Experiment

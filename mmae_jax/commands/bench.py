@@ -6,7 +6,7 @@ import argparse
 import importlib
 from typing import Any
 
-from mmae_jax.commands.parser import Parser
+from mmae_jax.command_line.parser import Parser
 
 BENCHES = {
     "train": ("train.command", "the training step on the devices at hand"),

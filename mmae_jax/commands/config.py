@@ -7,8 +7,8 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.parser import add_config
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.parser import add_config
 from mmae_jax.config import to_plain
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.fields import REQUIRED, Field, walk

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmae_jax.commands.messages import show_messages
+from mmae_jax.command_line.messages import show_messages
 from mmae_jax.exit_codes import UsageError, meant
 from mmae_jax.spec import PHASES
 from mmae_jax.weights.export import export

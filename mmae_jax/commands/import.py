@@ -18,15 +18,15 @@ import numpy as np
 from absl import logging
 from etils import epath
 
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.fitted_config import fitting_config
-from mmae_jax.commands.messages import show_messages
-from mmae_jax.commands.parser import add_config
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.messages import show_messages
+from mmae_jax.command_line.parser import add_config
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.spec.error import choices
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import FILE_SUFFIXES, write
+from mmae_jax.weights.fitted_config import fitting_config
 from mmae_jax.weights.inferred import inferred
 from mmae_jax.weights.tensor_file import SUFFIXES, WeightsError, check_numbers, read_tensors
 from mmae_jax.weights.transfer import adapted

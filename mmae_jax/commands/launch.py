@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmae_jax.commands.parser import check_at_least
+from mmae_jax.command_line.parser import check_at_least
 from mmae_jax.launch import local
 
 

@@ -17,9 +17,9 @@ from safetensors import safe_open
 
 import configs.quickstart
 from mmae_jax import compilation_cache, report
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.messages import show_messages
-from mmae_jax.commands.parser import add_config, check_at_least
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.messages import show_messages
+from mmae_jax.command_line.parser import add_config, check_at_least
 from mmae_jax.data.shards import open_shards
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train import loop

@@ -7,10 +7,10 @@ import argparse
 import jax
 from absl import logging
 
-from mmae_jax.commands.config_file import load_fields
-from mmae_jax.commands.errors import CONTINUES, EXPECTED
-from mmae_jax.commands.messages import show_messages
-from mmae_jax.commands.parser import add_config, add_workdir, check_at_least
+from mmae_jax.command_line.config_file import load_fields
+from mmae_jax.command_line.errors import CONTINUES, EXPECTED
+from mmae_jax.command_line.messages import show_messages
+from mmae_jax.command_line.parser import add_config, add_workdir, check_at_least
 from mmae_jax.config import experiment_from_config
 from mmae_jax.launch.cluster import find_cluster, start
 from mmae_jax.launch.signals import Preempted, Signals

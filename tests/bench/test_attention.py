@@ -10,8 +10,8 @@ import pytest
 
 from mmae_jax.bench import attention as bench
 from mmae_jax.bench.attention import Shape, kernels, outcome, shapes
-from mmae_jax.commands.command_line import main
-from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.program import main
 from mmae_jax.models.attention import attention as xla
 from tests import experiments, runs
 

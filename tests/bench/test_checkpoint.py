@@ -2,7 +2,7 @@
 
 import re
 
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 from tests import runs
 
 

@@ -15,7 +15,7 @@ from mmae_jax import parallel, spec
 from mmae_jax.bench.compile import collectives, gpus, hlo, measurement, roofline, sweep, traffic
 from mmae_jax.bench.compile.case import Case
 from mmae_jax.bench.compile.describe import describe
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 from mmae_jax.hardware import chips
 from mmae_jax.models.attention import attention
 from tests import experiments, runs

@@ -11,7 +11,7 @@ from configs import treesatai_ts
 from mmae_jax import contract, spec
 from mmae_jax.bench import data
 from mmae_jax.bench.sources import LongerRecords, RawTiles
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 from mmae_jax.data.shards import open_shards
 
 CONFIG = f"{treesatai_ts.__file__}:runlocal"

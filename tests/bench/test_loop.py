@@ -7,7 +7,7 @@ import re
 import pytest
 
 from mmae_jax.bench.loop import Loop, describe
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 from tests import runs
 
 FAST = Loop(

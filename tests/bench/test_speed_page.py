@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 from tests.places import ROOT
 
 GPU = {"platform": "gpu", "kind": "NVIDIA H200", "devices": 1, "cores": 16}

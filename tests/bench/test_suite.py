@@ -12,10 +12,10 @@ import pytest
 from mmae_jax.bench import record
 from mmae_jax.bench.suite import cases, runner
 from mmae_jax.bench.suite.cases import Case
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.parser import parse
+from mmae_jax.command_line.program import main
 from mmae_jax.commands.bench import BENCHES, Bench
-from mmae_jax.commands.command_line import main
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.parser import parse
 from tests import runs
 
 SCRIPT = """

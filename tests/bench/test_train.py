@@ -15,8 +15,8 @@ from mmae_jax.bench.train import command, sweep
 from mmae_jax.bench.train.inputs import random_batch
 from mmae_jax.bench.train.measurement import Measurement, Memory, Speed
 from mmae_jax.bench.train.start import Start
-from mmae_jax.commands.command_line import main
-from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.program import main
 from mmae_jax.data.abstract import abstract_batch
 from tests import runs
 

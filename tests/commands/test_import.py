@@ -9,11 +9,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from data_prep.datasets import registry
-from mmae_jax.commands.command_line import main
-from mmae_jax.commands.fitted_config import DATASETS, fitting_config
+from mmae_jax.command_line.program import main
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import ARCHITECTURES
 from mmae_jax.weights.export import write
+from mmae_jax.weights.fitted_config import DATASETS, fitting_config
 from mmae_jax.weights.inferred import inferred
 from mmae_jax.weights.source import load_initial
 from mmae_jax.weights.torch_names import weights

@@ -9,9 +9,9 @@ import pytest
 from safetensors import safe_open
 
 from configs import quickstart
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.parser import Parser, parse
 from mmae_jax.commands import quickstart as command
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.parser import Parser, parse
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES
 from mmae_jax.weights import torch_names

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mmae_jax.commands.overrides import Override, overridden
+from mmae_jax.command_line.overrides import Override, overridden
 from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.spec import SpecError
 from tests import experiments

@@ -8,8 +8,8 @@ from immutabledict import immutabledict
 from configs import treesatai_ts
 from data_prep.datasets.treesatai_ts.contract import CONTRACT
 from mmae_jax import config, contract, spec
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.parser import split_overrides
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.parser import split_overrides
 from mmae_jax.weights import folder
 
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from mmae_jax import parallel
-from mmae_jax.commands.command_line import program
+from mmae_jax.command_line.program import program
 from mmae_jax.spec import Mesh, SpecError
 from mmae_jax.train import loop
 

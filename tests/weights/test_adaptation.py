@@ -10,7 +10,7 @@ from immutabledict import immutabledict
 from safetensors.numpy import save_file
 
 from configs import cross_dataset
-from mmae_jax.commands.overrides import Override, overridden
+from mmae_jax.command_line.overrides import Override, overridden
 from mmae_jax.config import experiment_from_config
 from mmae_jax.models.resize import resize_matrix
 from mmae_jax.spec import NEW, SpecError, Transfer

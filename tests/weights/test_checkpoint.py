@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from mmae_jax.commands import errors
+from mmae_jax.command_line import errors
 from mmae_jax.spec import SpecError
 from mmae_jax.train import phase as phase_module
 from mmae_jax.train.divergence import DivergedError

@@ -9,7 +9,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 from mmae_jax.config import experiment_from_config
 from mmae_jax.models.params import by_path
 from mmae_jax.spec import SpecError

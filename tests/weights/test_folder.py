@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from mmae_jax import spec
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 from mmae_jax.config import from_plain, to_plain
 from mmae_jax.formats import seal_of
 from mmae_jax.weights import export as exporting

@@ -9,9 +9,9 @@ import jax
 from mmae_jax.bench.compile.gpus import gpu_devices, is_gpu
 from mmae_jax.bench.compile.measurement import Measurement, measure
 from mmae_jax.bench.compile.topology import slice_devices
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.overrides import Override
-from mmae_jax.commands.parser import split_overrides
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.overrides import Override
+from mmae_jax.command_line.parser import split_overrides
 from mmae_jax.hardware.chips import Chip, chip_of
 from mmae_jax.parallel import AXES
 from mmae_jax.spec import Experiment, SpecError

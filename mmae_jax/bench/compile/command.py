@@ -16,7 +16,7 @@ from mmae_jax.bench.compile import sweep
 from mmae_jax.bench.compile.case import Case
 from mmae_jax.bench.compile.describe import describe
 from mmae_jax.bench.compile.measurement import DoesNotFitError
-from mmae_jax.commands.parser import add_config
+from mmae_jax.command_line.parser import add_config
 from mmae_jax.spec import PHASES, SpecError
 
 

@@ -19,9 +19,9 @@ from mmae_jax.bench.compile.measurement import DoesNotFitError
 from mmae_jax.bench.train import sweep as sweeps
 from mmae_jax.bench.train.describe import describe, plain
 from mmae_jax.bench.train.measurement import Measurement, measure, temporary_folder
-from mmae_jax.commands.config_file import load_experiment
-from mmae_jax.commands.overrides import Override
-from mmae_jax.commands.parser import add_config, check_at_least
+from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.overrides import Override
+from mmae_jax.command_line.parser import add_config, check_at_least
 from mmae_jax.compilation_cache import kept_programs
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import PHASES, Experiment, SpecError

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from data_prep.bench import preparation
-from mmae_jax.commands.command_line import main
+from mmae_jax.command_line.program import main
 
 
 def test_both_throughputs_and_their_ratio_are_printed(synthetic_raw, tmp_path, capsys):

@@ -12,7 +12,7 @@ import rasterio
 from rasterio.crs import CRS
 
 from data_prep.__main__ import main
-from mmae_jax.commands.config_file import load_experiment
+from mmae_jax.command_line.config_file import load_experiment
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.pipeline import train_dataset
 from mmae_jax.data.shards import open_shards

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mmae_jax import config, fields, spec
-from mmae_jax.commands.command_line import main
-from mmae_jax.commands.config_file import load_fields
-from mmae_jax.commands.overrides import Override
-from mmae_jax.commands.parser import split_overrides
+from mmae_jax.command_line.config_file import load_fields
+from mmae_jax.command_line.overrides import Override
+from mmae_jax.command_line.parser import split_overrides
+from mmae_jax.command_line.program import main
 from mmae_jax.exit_codes import UsageError
 
 ROOT = Path(__file__).parents[2]

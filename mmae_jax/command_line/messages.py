@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from absl import flags, logging
 
-from mmae_jax.commands.errors import EXPECTED
+from mmae_jax.command_line.errors import EXPECTED
 from mmae_jax.spec.error import first_line
 
 PACKAGE = str(Path(__file__).parents[1])

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from mmae_jax.commands import messages
+from mmae_jax.command_line import messages
 
 
 def record(path, level, text, *arguments, error=None):

@@ -8,7 +8,7 @@ import pytest
 from tests.places import ROOT
 
 WRITES = r"""
-from mmae_jax.commands.process import put_right
+from mmae_jax.command_line.process import put_right
 put_right()
 import os, resource, sys
 opened = os.open(os.devnull, os.O_RDONLY)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from mmae_jax.commands.overrides import Override
+from mmae_jax.command_line.overrides import Override
 from mmae_jax.exit_codes import UsageError, meant
 
 FIELDS = (

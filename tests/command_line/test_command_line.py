@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mmae_jax.commands import command_line, errors
-from mmae_jax.commands.command_line import COMMANDS, main
+from mmae_jax.command_line import errors
+from mmae_jax.command_line import program as command_line
+from mmae_jax.command_line.program import COMMANDS, main
 from mmae_jax.exit_codes import EXIT_CODES, Ending, UsageError
 from mmae_jax.launch.signals import Preempted
 from mmae_jax.spec import SpecError
@@ -91,7 +92,7 @@ def test_an_unknown_command_is_answered_with_the_list(capsys):
 
 
 def test_help_lists_commands_and_exit_codes_and_loads_nothing_heavy():
-    script = "import sys; from mmae_jax.commands.command_line import main; code = main(['--help']); "
+    script = "import sys; from mmae_jax.command_line.program import main; code = main(['--help']); "
     done = process("-c", "")  # the interpreter is there
     done = subprocess.run(
         [sys.executable, "-c", script + "sys.exit(code or int('jax' in sys.modules or 'flax' in sys.modules))"],

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmae_jax.commands.overrides import Override, overridden
+from mmae_jax.command_line.overrides import Override, overridden
 from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.spec import Experiment

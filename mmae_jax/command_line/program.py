@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mmae_jax.commands.errors import exit_code
-from mmae_jax.commands.messages import shorten_tracebacks
-from mmae_jax.commands.parser import FIELDS, Parser, parse
-from mmae_jax.commands.process import put_right
+from mmae_jax.command_line.errors import exit_code
+from mmae_jax.command_line.messages import shorten_tracebacks
+from mmae_jax.command_line.parser import FIELDS, Parser, parse
+from mmae_jax.command_line.process import put_right
 from mmae_jax.exit_codes import DONE, EXIT_CODES, USAGE, UsageError, meant
 
 COMMANDS = {
