@@ -1,0 +1,1 @@
+"""Whole areas: from the images of sensors to maps and embeddings, square by square."""
