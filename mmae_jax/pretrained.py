@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +19,7 @@ from mmae_jax.data.raw_samples import batch_of
 from mmae_jax.models.model import Model
 from mmae_jax.models.params import abstract_model, merge
 from mmae_jax.models.patches import from_patches, mask_per_band
-from mmae_jax.models.samples import samples_from_batch
+from mmae_jax.models.samples import Samples, samples_from_batch
 from mmae_jax.spec import Dataset, Experiment, Mesh, SpecError
 from mmae_jax.spec.error import choices
 from mmae_jax.train.step import precision, reconstruct
@@ -40,23 +41,41 @@ class Pretrained:
     def __init__(self, experiment: Experiment, params: nnx.State, mesh: jax.sharding.Mesh) -> None:
         self.experiment = experiment
         self._params, self._mesh = params, mesh
-        graph, _ = abstract_model(experiment)
-
-        def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-            def run(params: nnx.State, batch: Batch, *arguments: Any) -> Any:
-                with precision(experiment):
-                    return function(merge(graph, params), batch, *arguments)
-
-            return jax.jit(run)
-
-        self._encode = compiled(functools.partial(_encode, experiment))
-        self._predict = compiled(functools.partial(_predict, experiment))
-        self._reconstruct = compiled(functools.partial(_reconstruct, experiment))
+        self._graph, _ = abstract_model(experiment)
+        self._encode = self.compiled(_encode)
+        self._predict = self.compiled(_predict)
+        self._reconstruct = self.compiled(functools.partial(_reconstruct, experiment))
 
     @property
     def contract(self) -> Dataset:
         """The sensor contract: what it expects of data."""
         return self.experiment.dataset
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Started]:
+        """Returns a function that runs another one on all devices, and does not wait for what it returns.
+
+        Args:
+          function: of model, samples and further arguments; all arrays that it returns have an axis of samples first.
+
+        Returns:
+          A function of a batch and the further arguments, compiled once for each number of samples.
+        """
+
+        def run(params: nnx.State, batch: Batch, *arguments: Any) -> Any:
+            with precision(self.experiment):
+                return function(merge(self._graph, params), samples_from_batch(batch, self.experiment), *arguments)
+
+        program = jax.jit(run)
+        shares = self._mesh.shape["data"] * self._mesh.shape["fsdp"]
+
+        def start(batch: Batch, *arguments: Any) -> Started:
+            number = len(batch["ref_date"])
+            rows = np.minimum(np.arange(-(-number // shares) * shares), number - 1)
+            spread = jax.tree.map(lambda array: np.asarray(array)[rows], dict(batch))
+            found = program(self._params, parallel.to_devices(spread, self._mesh), *arguments)
+            return Started(found, self._mesh, number)
+
+        return start
 
     def encode(self, samples: Mapping[str, Any]) -> Arrays:
         """Returns the encoded tokens, nothing masked.
@@ -101,17 +120,25 @@ class Pretrained:
         """
         return self._run(self._reconstruct, samples, jax.random.key(seed))
 
-    def _run(self, function: Callable[..., Any], samples: Mapping[str, Any], *arguments: Any) -> Any:
+    def _run(self, function: Callable[..., Started], samples: Mapping[str, Any], *arguments: Any) -> Any:
         batch = samples if "weight" in samples else batch_of(samples, self.experiment)
         for part in Batch.__annotations__:
             if part not in batch:
                 raise SpecError(f"samples: expected {part} of a batch, found {choices(list(batch))}")
-        number = len(batch["ref_date"])
-        shares = self._mesh.shape["data"] * self._mesh.shape["fsdp"]
-        rows = np.minimum(np.arange(-(-number // shares) * shares), number - 1)
-        spread = parallel.to_devices(jax.tree.map(lambda array: np.asarray(array)[rows], dict(batch)), self._mesh)
-        found = parallel.to_hosts(function(self._params, spread, *arguments), self._mesh)
-        return jax.tree.map(lambda array: array[:number], found)
+        return function(batch, *arguments).arrays()
+
+
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """What devices are computing."""
+
+    _found: Any
+    _mesh: jax.sharding.Mesh
+    _number: int
+
+    def arrays(self) -> Any:
+        """Waits, and returns it as numpy arrays."""
+        return jax.tree.map(lambda array: array[: self._number], parallel.to_hosts(self._found, self._mesh))
 
 
 def load(path: epath.PathLike, phase: str | None = None, averaged: bool | None = None) -> Pretrained:
@@ -132,17 +159,19 @@ def load(path: epath.PathLike, phase: str | None = None, averaged: bool | None =
     return Pretrained(weights.experiment, params, mesh)
 
 
-def _encode(experiment: Experiment, model: Model, batch: Batch) -> dict[str, jax.Array]:
-    features = model.encoder.features(samples_from_batch(batch, experiment))
+def _encode(model: Model, samples: Samples) -> dict[str, jax.Array]:
+    features = model.encoder.features(samples)
     return {name: array.astype(jnp.float32) for name, array in features.items()}
 
 
-def _predict(experiment: Experiment, model: Model, batch: Batch) -> dict[str, jax.Array]:
-    return model.predict(samples_from_batch(batch, experiment), train_encoder=False)
+def _predict(model: Model, samples: Samples) -> dict[str, jax.Array]:
+    return model.predict(samples, train_encoder=False)
 
 
-def _reconstruct(experiment: Experiment, model: Model, batch: Batch, key: jax.Array) -> dict[str, dict[str, jax.Array]]:
-    patches, masked = reconstruct(model, samples_from_batch(batch, experiment), key)
+def _reconstruct(
+    experiment: Experiment, model: Model, samples: Samples, key: jax.Array
+) -> dict[str, dict[str, jax.Array]]:
+    patches, masked = reconstruct(model, samples, key)
     found: dict[str, dict[str, jax.Array]] = {"images": {}, "masked": {}}
     for name, one in experiment.inputs.items():
         hidden = jnp.broadcast_to(mask_per_band(masked[name], one)[:, :, :, None], patches[name].shape)

@@ -167,6 +167,27 @@ def eval_batches(
     return _iterate(_batched(samples, batch_size, rows)[:num_batches], experiment.data)
 
 
+def tile_batches(experiment: spec.Experiment, batch_size: int, tiles: Sequence[Tile]) -> Batches:
+    """Returns batches that hold the first fixed crop of every tile once, in order and without random draws.
+
+    The last batch is completed by samples of weight 0.
+
+    Args:
+      experiment: the experiment.
+      batch_size: samples in a batch.
+      tiles: cheap to copy to another process.
+
+    Raises:
+      DataError: while iterating: a tile cannot be read.
+    """
+    samples = (
+        grain.MapDataset.source(tiles)
+        .repeat()
+        .map_with_index(functools.partial(_eval_sample, experiment, len(tiles), len(tiles)))
+    )
+    return _iterate(_batched(samples, batch_size, None)[: -(-len(tiles) // batch_size)], experiment.data)
+
+
 def _eval_sample(experiment: spec.Experiment, num_tiles: int, num_samples: int, index: int, tile: Tile) -> Batch:
     """Returns sample `index`: all tiles' first fixed crop, then all their second …; weight 0 beyond the last."""
     result = sample.eval_sample(experiment, tile, index % num_samples // num_tiles)

@@ -109,6 +109,10 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
+    def readout(self, predicted: jax.Array) -> jax.Array:
+        """Returns what the outputs at each place say, of the same shape: probabilities of classes, or numbers."""
+
+    @abc.abstractmethod
     def summarise(self, target: Target, predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> Summary:
         """Returns what the scores of a batch need; usable inside jit. Arguments as those of `error`."""
 

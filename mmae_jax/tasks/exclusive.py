@@ -36,6 +36,10 @@ class Exclusive(Task):
         labels = jnp.where(counted, targets, 0).astype(jnp.int32)
         return optax.softmax_cross_entropy_with_integer_labels(predicted, labels)
 
+    def readout(self, predicted: jax.Array) -> jax.Array:
+        """Returns the probability of each class; they add up to 1."""
+        return jax.nn.softmax(predicted.astype(jnp.float32), axis=-1)
+
     def summarise(self, target: Target, predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> Summary:
         """Returns `confusion`, int32 `[C, C]`."""
         return {"confusion": confusion_matrix(predicted, targets.astype(jnp.int32), counted, target.num_classes)}

@@ -64,6 +64,10 @@ class Multilabel(Task):
         """Returns the binary cross-entropy, averaged over the classes."""
         return optax.sigmoid_binary_cross_entropy(predicted, targets.astype(jnp.float32)).mean(axis=-1)
 
+    def readout(self, predicted: jax.Array) -> jax.Array:
+        """Returns the probability of each class, independent of the others."""
+        return jax.nn.sigmoid(predicted.astype(jnp.float32))
+
     def summarise(self, target: Target, predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> Summary:
         """Returns `logits` float32 `[B, C]`, `targets` int32 `[B, C]`, `counted` bool `[B]`."""
         return {"logits": predicted.astype(jnp.float32), "targets": targets, "counted": counted}

@@ -89,6 +89,10 @@ class Regression(Task):
         """Returns the penalty of the difference."""
         return penalty(_difference(predicted, targets, counted))
 
+    def readout(self, predicted: jax.Array) -> jax.Array:
+        """Returns the number."""
+        return predicted.astype(jnp.float32)
+
     def summarise(self, target: Target, predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> Summary:
         """Returns of each sample, `[B]`: `count`, means of truth and prediction, and sums of deviations and errors.
 
