@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,12 +19,13 @@ from mmae_jax import parallel
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.raw_samples import batch_of
 from mmae_jax.models.model import Model
-from mmae_jax.models.params import abstract_model, merge
+from mmae_jax.models.params import abstract_model, by_path, merge
 from mmae_jax.models.patches import from_patches, mask_per_band
 from mmae_jax.models.samples import Samples, samples_from_batch
 from mmae_jax.spec import Dataset, Experiment, Mesh, SpecError
 from mmae_jax.spec.error import choices
 from mmae_jax.train.step import precision, reconstruct
+from mmae_jax.weights.checksums import checksums
 from mmae_jax.weights.source import open_weights
 
 Arrays = dict[str, np.ndarray]
@@ -50,6 +53,12 @@ class Pretrained:
     def contract(self) -> Dataset:
         """The sensor contract: what it expects of data."""
         return self.experiment.dataset
+
+    @property
+    def digest(self) -> str:
+        """What tells its weights from others, 16 hexadecimal digits, the same on any devices."""
+        leaves = {"/".join(map(str, path)): array for path, array in by_path(self._params).items()}
+        return hashlib.sha256(json.dumps(checksums(leaves), sort_keys=True).encode()).hexdigest()[:16]
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Started]:
         """Returns a function that runs another one on all devices, and does not wait for what it returns.

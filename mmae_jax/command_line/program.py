@@ -22,6 +22,7 @@ COMMANDS = {
     "config": "print every field of an experiment: value, default, unit, meaning",
     "export": "write a run's weights with PyTorch names",
     "import": "take over weights of the reference",
+    "predict": "map a whole scene with a trained model",
     "bench": "measure speed and size",
     "launch": "train with several processes on this machine",
 }

@@ -31,8 +31,8 @@ class Batches:
     Reads ahead until `close`, which also stops the worker processes; a `with` statement closes at its end.
     """
 
-    def __init__(self, iterator: grain.DatasetIterator) -> None:
-        self._iterator: grain.DatasetIterator | None = iterator
+    def __init__(self, iterator: grain.DatasetIterator | None) -> None:
+        self._iterator = iterator
 
     def __iter__(self) -> Self:
         return self

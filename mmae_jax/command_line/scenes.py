@@ -1,0 +1,53 @@
+"""Options of commands that apply a trained model to a scene."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmae_jax.pretrained import Pretrained, load
+from mmae_jax.scenes.scene import Scene
+from mmae_jax.spec import PHASES, Experiment
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Adds from where the model comes: `--checkpoint`, `--phase`, `--averaged`."""
+    parser.add_argument("--checkpoint", required=True, help="workdir of a run, or exported weights")
+    parser.add_argument("--phase", choices=PHASES, help="phase of the run; the last finished one by default")
+    parser.add_argument(
+        "--averaged",
+        action=argparse.BooleanOptionalAction,
+        help="use the moving average; by default where the phase was scored by it",
+    )
+
+
+def add_scene(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Adds what is read and how: `--scene`, `--accept`, `--batch`, `--workers`, `--shard`."""
+    parser.add_argument(
+        "--scene", required=required, help="description of the scene: .py, .yaml, or STAC items (.json)"
+    )
+    parser.add_argument(
+        "--accept",
+        default="",
+        metavar="CHECK,…",
+        help="images are right in this after all, see docs/checks.md",
+    )
+    parser.add_argument("--batch", type=int, default=8, help="squares that are computed at once (default: 8)")
+    parser.add_argument("--workers", type=int, default=2, help="processes that read ahead (default: 2; 0: threads)")
+    parser.add_argument("--shard", metavar="i/n", help="do part i of n, from 0/n on, and leave putting together")
+
+
+def open_model(options: argparse.Namespace) -> Pretrained:
+    """Returns the model that the options name."""
+    return load(options.checkpoint, options.phase, options.averaged)
+
+
+def open_scene(options: argparse.Namespace, experiment: Experiment) -> Scene:
+    """Returns the scene that the options name.
+
+    Raises:
+      SpecError: the description is wrong, or the images contradict the sensor contract.
+      UsageError: `--accept` names no check.
+    """
+    from data_prep.scenes import open_scene as opened
+
+    return opened(options.scene, experiment, options.accept)
