@@ -13,6 +13,15 @@ SENTINEL_TOKEN = -5
 """Index of the sensing start among the `_`-separated tokens of a Sentinel-1 GRD or Sentinel-2 L2A product name."""
 
 
+Date = tuple[int, int, int]
+"""Year, day of year and hour."""
+
+
+def stored_date(moment: datetime.datetime) -> Date:
+    """Returns a time as it is stored."""
+    return moment.year, moment.timetuple().tm_yday, moment.hour
+
+
 def from_compact(text: str) -> tuple[int, int, int]:
     """Returns `(year, day of year 1..366, hour 0)` of a date written `YYYYMMDD`.
 

@@ -65,14 +65,21 @@ def read_pixels(
       TileError: what the raster says of its bands and values, or its mask, contradicts the contract and is not
         accepted; names the file, what was expected and what was found.
     """
-    _check_colours(path, file, sensor)
-    _check_names(path, file, sensor)
-    check_values(path, file, sensor, offsets)
+    check_statements(path, file, sensor, offsets)
     _check_nodata(path, file, sensor.nodata)
     pixels: np.ndarray = file.read(window=window)
     _check_opacity(path, file, pixels, sensor)
     check_mask(path, file, pixels, sensor.nodata)
     return pixels
+
+
+def check_statements(
+    path: Path, file: rasterio.DatasetReader, sensor: Modality, offsets: Sequence[float] | None = None
+) -> None:
+    """Checks what an open raster says of its bands and values but for nodata; as `read_pixels`."""
+    _check_colours(path, file, sensor)
+    _check_names(path, file, sensor)
+    check_values(path, file, sensor, offsets)
 
 
 def _check_names(path: Path, file: rasterio.DatasetReader, sensor: Modality) -> None:
@@ -117,7 +124,7 @@ def check_values(
     check_scale(path, file, sensor, offsets)
     heights = _HEIGHTS if file.crs is not None and file.crs.to_wkt().startswith(_COMPOUND) else frozenset()
     for unit in {unit for unit in file.units if unit and _CANONICAL.get(unit.lower()) not in heights}:
-        if not _same_unit(sensor, unit):
+        if not same_unit(sensor, unit):
             refuse("values", f"{path}: unit: expected {sensor.unit} as the contract says, found {unit}")
 
 
@@ -135,7 +142,8 @@ def check_scale(
                 return
 
 
-def _same_unit(sensor: Modality, found: str) -> bool:
+def same_unit(sensor: Modality, found: str) -> bool:
+    """Returns whether a unit, however it is spelt, is that of the contract."""
     words = set(re.split(r"[\s,;()\[\]]+", sensor.unit.lower()))
     expected = {_CANONICAL.get(word, word) for word in words} | ({"db"} if sensor.decibel else set())
     parts = set(re.split(r"[\s,;()\[\]]+", found.lower())) - {""}

@@ -70,17 +70,7 @@ def load(spec: Path) -> Folder:
     Raises:
       DataPrepError: the file cannot be run, sets no description, or one that cannot be right; names file and field.
     """
-    if spec.is_dir():
-        raise DataPrepError(f"--spec: {spec}: expected a Python file, found a folder")
-    try:
-        folder = runpy.run_path(str(spec)).get(VARIABLE)
-    except OSError as error:
-        raise DataPrepError(f"--spec: {spec} cannot be read ({error})") from error
-    except SyntaxError as error:
-        raise DataPrepError(f"{spec}, line {error.lineno}: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(spec)]
-        raise DataPrepError(f"{spec}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}") from error
+    folder = run_spec(spec, VARIABLE)
     if not isinstance(folder, Folder):
         raise DataPrepError(
             f"{spec}: expected a variable {VARIABLE} that is a data_prep.folder.Folder, found {folder!r}"
@@ -88,10 +78,29 @@ def load(spec: Path) -> Folder:
     try:
         check(folder)
         for name, files in folder.modalities.items():
-            check_offsets(f"modalities.{name}", files)
+            check_offsets(f"modalities.{name}", files.sensor, files.offsets)
     except SpecError as error:
         raise DataPrepError(f"{spec}: {error}") from error
     return folder
+
+
+def run_spec(spec: Path, variable: str) -> object:
+    """Returns what a Python file sets a variable to, None where it does not.
+
+    Raises:
+      DataPrepError: the file cannot be run; names file and line.
+    """
+    if spec.is_dir():
+        raise DataPrepError(f"{spec}: expected a Python file, found a folder")
+    try:
+        return runpy.run_path(str(spec)).get(variable)
+    except OSError as error:
+        raise DataPrepError(f"{spec} cannot be read ({error})") from error
+    except SyntaxError as error:
+        raise DataPrepError(f"{spec}, line {error.lineno}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(spec)]
+        raise DataPrepError(f"{spec}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}") from error
 
 
 def source(folder: Folder) -> Source:

@@ -193,7 +193,7 @@ def _check_files(field: str, files: Files, splits: Table | Fractions | InNames) 
             f"{field}: expected one of {{date}} in the pattern, date_regex, dates and date, "
             f"found {' and '.join(given) or 'none'}"
         )
-    _check_dates(field, files)
+    check_dates(field, files.date_format, files.date_regex)
     if (files.masks is None) != (not files.sensor.mask_channels):
         wanted = f"files of {', '.join(files.sensor.mask_channels)}" if files.sensor.mask_channels else "None"
         raise SpecError(
@@ -206,23 +206,22 @@ def _check_files(field: str, files: Files, splits: Table | Fractions | InNames) 
         )
 
 
-def _check_dates(field: str, files: Files) -> None:
+def check_dates(field: str, date_format: str, date_regex: str | None) -> None:
+    """Raises a `SpecError` unless a description says rightly how dates are written and found in names."""
     try:
-        date_expression(files.date_format)
+        date_expression(date_format)
     except PatternError as error:
         raise SpecError(f"{field}.date_format: {error}") from error
-    if "%Y" not in files.date_format and "%y" not in files.date_format:
-        raise SpecError(f"{field}.date_format: expected a format with the year, %Y or %y, found {files.date_format!r}")
-    if files.date_regex is None:
+    if "%Y" not in date_format and "%y" not in date_format:
+        raise SpecError(f"{field}.date_format: expected a format with the year, %Y or %y, found {date_format!r}")
+    if date_regex is None:
         return
     try:
-        groups = re.compile(files.date_regex).groups
+        groups = re.compile(date_regex).groups
     except re.error as error:
-        raise SpecError(
-            f"{field}.date_regex: expected a regular expression, found {files.date_regex!r} ({error})"
-        ) from error
+        raise SpecError(f"{field}.date_regex: expected a regular expression, found {date_regex!r} ({error})") from error
     if not groups:
-        raise SpecError(f"{field}.date_regex: expected a group (…) that finds the date, found {files.date_regex!r}")
+        raise SpecError(f"{field}.date_regex: expected a group (…) that finds the date, found {date_regex!r}")
 
 
 def _fields(field: str, pattern: str) -> set[str]:

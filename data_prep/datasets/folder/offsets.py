@@ -8,25 +8,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from data_prep.datasets.folder.description import Files
-from data_prep.datasets.folder.series import Date
+from data_prep.readers.dates import Date
 from mmae_jax.data.dates import missing_values
 from mmae_jax.spec import Modality, SpecError
 from mmae_jax.spec.error import shown
 
 
-def check_offsets(field: str, files: Files) -> None:
+def check_offsets(field: str, sensor: Modality, offsets: Mapping[str, float]) -> None:
     """Raises a `SpecError` if `offsets` of a description are not days and numbers, in the unit of the sensor."""
-    if not isinstance(files.offsets, Mapping):
-        raise SpecError(f"{field}.offsets: expected days with their offsets, found {shown(files.offsets)}")
-    for text, offset in files.offsets.items():
+    if not isinstance(offsets, Mapping):
+        raise SpecError(f"{field}.offsets: expected days with their offsets, found {shown(offsets)}")
+    for text, offset in offsets.items():
         try:
             datetime.date.fromisoformat(text)
         except (ValueError, TypeError) as error:
             raise SpecError(f"{field}.offsets: expected days like '2022-01-25', found {text!r}") from error
         if isinstance(offset, bool) or not isinstance(offset, (int, float)) or not math.isfinite(offset):
             raise SpecError(f"{field}.offsets: {text}: expected a number, found {offset!r}")
-        _check_unit(f"{field}.offsets: {text}", files.sensor, offset)
+        _check_unit(f"{field}.offsets: {text}", sensor, offset)
 
 
 def _check_unit(where: str, sensor: Modality, offset: float) -> None:
@@ -42,10 +41,10 @@ def _check_unit(where: str, sensor: Modality, offset: float) -> None:
         )
 
 
-def offsets_of(files: Files, dates: Sequence[Date]) -> list[float]:
-    """Returns the offset that the file's values have at each date."""
-    days = sorted((_day(text), offset) for text, offset in files.offsets.items())
-    return [([files.sensor.offset] + [offset for day, offset in days if day <= date])[-1] for date in dates]
+def offsets_of(sensor: Modality, offsets: Mapping[str, float], dates: Sequence[Date]) -> list[float]:
+    """Returns the offset that a file's values have at each date: the sensor's, before those of later days."""
+    days = sorted((_day(text), offset) for text, offset in offsets.items())
+    return [([sensor.offset] + [offset for day, offset in days if day <= date])[-1] for date in dates]
 
 
 def with_one_offset(pixels: np.ndarray, sensor: Modality, offsets: Sequence[float]) -> np.ndarray:

@@ -112,22 +112,32 @@ def find(raw_dir: Path, pattern: str, date_format: str, field: str) -> list[Matc
     Raises:
       DataPrepError: there is none; names `field`, where the pattern was given.
     """
-    expression = _expression(pattern, date_format)
-    anything = re.sub(r"\{date\}", lambda _: re.sub("%.", "*", date_format), pattern)
-    anything = "/".join(
-        name if name == ANY_DEPTH else re.sub(r"(?:\{.*?\}|\*)+", "*", name) for name in anything.split("/")
-    )
-    paths = find_files(raw_dir, anything)
-    found = [_match(path, match) for path in paths if (match := expression.fullmatch(path)) is not None]
+    found = [_match(path, match) for path, match in matching(raw_dir, pattern, date_format)]
     if not found:
         raise DataPrepError(f"{field}: expected files {pattern!r} in {raw_dir}, found none")
     return found
 
 
+def matching(folder: Path, pattern: str, date_format: str) -> list[tuple[str, re.Match[str]]]:
+    """Returns the files below a folder that match a pattern, sorted, and what its fields are in their paths."""
+    expression = _expression(pattern, date_format)
+    anything = re.sub(r"\{date\}", lambda _: re.sub("%.", "*", date_format), pattern)
+    anything = "/".join(
+        name if name == ANY_DEPTH else re.sub(r"(?:\{.*?\}|\*)+", "*", name) for name in anything.split("/")
+    )
+    paths = find_files(folder, anything)
+    return [(path, match) for path in paths if (match := expression.fullmatch(path)) is not None]
+
+
+def others(match: re.Match[str]) -> tuple[str, ...]:
+    """Returns what each `*` and `**` of a pattern stands for in a path."""
+    numbers = set(range(1, len(match.groups()) + 1)) - set(match.re.groupindex.values())
+    return tuple(match[number] for number in sorted(numbers))
+
+
 def _match(path: str, match: re.Match[str]) -> Match:
     named = match.groupdict()
-    numbers = set(range(1, len(match.groups()) + 1)) - set(match.re.groupindex.values())
-    return Match(path, match["tile"], named.get("date"), named.get("split"), match.group(0, 0, *sorted(numbers))[2:])
+    return Match(path, match["tile"], named.get("date"), named.get("split"), others(match))
 
 
 def parse_moment(text: str, date_format: str, where: str) -> datetime.datetime:

@@ -13,12 +13,12 @@ from immutabledict import immutabledict
 
 from data_prep.datasets.folder.description import Column, Files, Folder, Raster
 from data_prep.datasets.folder.offsets import offsets_of, with_one_offset
-from data_prep.datasets.folder.series import Acquisition, Date
+from data_prep.datasets.folder.series import Acquisition
 from data_prep.datasets.folder.targets import read_raster_target, target_field
 from data_prep.datasets.folder.tiles import FolderTile
 from data_prep.errors import TileError
 from data_prep.problems import DATE, Problem, report
-from data_prep.readers.dates import are_one, in_time
+from data_prep.readers.dates import Date, are_one, in_time
 from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
@@ -149,7 +149,7 @@ def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image
 
 def _read_raster(path: Path, files: Files, dates: Sequence[Date]) -> tuple[np.ndarray, tuple[Place, ...]]:
     sensor, num_dates = files.sensor, len(dates)
-    side, bands, offsets = sensor.size + 2 * sensor.frame, len(sensor.bands), offsets_of(files, dates)
+    side, bands, offsets = sensor.size + 2 * sensor.frame, len(sensor.bands), offsets_of(sensor, files.offsets, dates)
     if not num_dates:
         raise TileError(f"{path}: expected dates of its tile in {files.dates}, found none")
     with open_raster(path) as file:

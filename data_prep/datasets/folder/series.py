@@ -12,11 +12,10 @@ from data_prep.datasets.folder.description import Files
 from data_prep.datasets.folder.patterns import Match, find, parse_moment
 from data_prep.datasets.folder.targets import table_rows
 from data_prep.errors import DataPrepError
+from data_prep.readers.dates import Date, stored_date
 from data_prep.readers.inside import inside
 from data_prep.readers.tables import note
 
-Date = tuple[int, int, int]
-"""Year, day of year and hour, as stored."""
 Moment = datetime.datetime
 
 
@@ -48,16 +47,12 @@ def read_series(files: Files, matches: list[Match], raw_dir: Path, field: str) -
     for match in matches:
         moments = tables.get(match.tile, ()) if files.dates is not None else (_moment(files, match, field),)
         _note_acquisition(places, files, match, moments, raw_dir, field)
-        acquisition = Acquisition(match.path, masks.get(match.path), tuple(map(_stored, moments)))
+        acquisition = Acquisition(match.path, masks.get(match.path), tuple(map(stored_date, moments)))
         series.setdefault(match.tile, []).append((moments, acquisition))
     return {
         tile: tuple(acquisition for _, acquisition in sorted(found, key=lambda each: each[0]))
         for tile, found in series.items()
     }
-
-
-def _stored(moment: Moment) -> Date:
-    return moment.year, moment.timetuple().tm_yday, moment.hour
 
 
 def _note_acquisition(

@@ -96,8 +96,8 @@ def test_a_description_that_ends_the_program_is_one_line(tmp_path):
 def test_offsets_in_another_unit_are_refused(offset):
     files = dataclasses.replace(FILES, offsets={"2022-01-25": offset})
     with pytest.raises(SpecError, match=r"expected an offset in reflectance, of which a stored step is 0\.0001, found"):
-        check_offsets("modalities.s2", files)
-    check_offsets("modalities.s2", dataclasses.replace(files, sensor=dataclasses.replace(S2, dtype="float32")))
+        check_offsets("modalities.s2", files.sensor, files.offsets)
+    check_offsets("modalities.s2", dataclasses.replace(S2, dtype="float32"), files.offsets)
 
 
 def test_splits_in_names_are_held_against_the_table_and_the_labels(tmp_path):

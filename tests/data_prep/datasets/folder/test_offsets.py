@@ -12,7 +12,7 @@ FILES = Files("{tile}_{date}.tif", S2, offsets={"2022-01-25": -0.1})
 
 
 def test_values_of_later_dates_are_moved_and_missing_ones_stay():
-    offsets = offsets_of(FILES, [(2021, 300, 0), (2022, 25, 0), (2023, 1, 0)])
+    offsets = offsets_of(FILES.sensor, FILES.offsets, [(2021, 300, 0), (2022, 25, 0), (2023, 1, 0)])
     assert offsets == [0.0, -0.1, -0.1]
     pixels = np.array([[[[1500, 0]]], [[[2500, 0]]], [[[900, 65535]]]], np.uint16)
     found = with_one_offset(pixels, S2, offsets)
@@ -30,4 +30,4 @@ def test_floats_keep_what_is_missing():
 @pytest.mark.parametrize("offsets", [{"20220125x": -0.1}, {"2022-02-30": -0.1}, {"2022-01-25": "x"}, {3: 1.0}])
 def test_offsets_that_are_none_are_refused(offsets):
     with pytest.raises(SpecError, match=r"modalities\.s2\.offsets: "):
-        check_offsets("modalities.s2", Files("{tile}.tif", S2, offsets=offsets))
+        check_offsets("modalities.s2", S2, offsets)
