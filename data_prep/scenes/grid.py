@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -56,8 +58,9 @@ class Grid:
 
     def part(self, window: Window) -> Grid:
         """Returns the grid of a window."""
-        transform = self.affine * rasterio.Affine.translation(window.col_off, window.row_off)
-        return Grid(self.crs, tuple(transform[:6]), int(window.height), int(window.width))
+        a, b, _, d, e, _ = self.transform
+        x, y = _at(self.transform, window.col_off, window.row_off)
+        return Grid(self.crs, (a, b, x, d, e, y), int(window.height), int(window.width))
 
     def bounds_in(self, crs: str) -> Bounds:
         """Returns the least rectangle in another coordinate system that holds the grid; may raise what PROJ does."""
@@ -66,7 +69,7 @@ class Grid:
     def window_of(self, other: Grid, margin: int) -> Window:
         """Returns the pixels here that another grid lies on, with some more on each side; may be empty."""
         x, y = other._edge(self.crs)
-        columns, rows = ~self.affine * (np.array(x), np.array(y))
+        columns, rows = _at((~self.affine)[:6], x, y)
         left, top, right, bottom = _extent(columns, rows)
         first_row, last_row = _within(top, bottom, margin, self.height)
         first_column, last_column = _within(left, right, margin, self.width)
@@ -76,7 +79,7 @@ class Grid:
         """Returns row and column here of the first pixel of another grid that has the same pixels; None of others."""
         mine, theirs = self.transform, other.transform
         size = abs(theirs[0])
-        column, row = ~self.affine * (theirs[2], theirs[5])
+        column, row = _at((~self.affine)[:6], theirs[2], theirs[5])
         reach = max(other.height, other.width, self.height, self.width)
         same = all(abs(mine[i] - theirs[i]) * reach < 10 * COINCIDES * size for i in (0, 1, 3, 4))
         offset = max(abs(column - round(column)), abs(row - round(row)))
@@ -90,10 +93,16 @@ class Grid:
         zeros, ones = np.zeros_like(along), np.ones_like(along)
         columns = np.concatenate([along, along, zeros, ones]) * self.width
         rows = np.concatenate([zeros, ones, along, along]) * self.height
-        x, y = self.affine * (columns, rows)
+        x, y = _at(self.transform, columns, rows)
         if not _is_same(self.crs, crs):
             x, y = map(np.array, rasterio.warp.transform(_crs(self.crs), _crs(crs), x, y))
         return x, y
+
+
+def _at(transform: Sequence[float], x: Any, y: Any) -> tuple[Any, Any]:
+    """Returns where an affine brings numbers or arrays."""
+    a, b, c, d, e, f = transform
+    return a * x + b * y + c, d * x + e * y + f
 
 
 def _extent(x: np.ndarray, y: np.ndarray) -> Bounds:

@@ -50,6 +50,8 @@ def read_square(layer: Layer, square: Grid, resampling: str) -> np.ndarray:
             dst_nodata=np.nan,
             resampling=Resampling[resampling],
             tolerance=0,  # an approximation would depend on the square
+            XSCALE=1,  # GDAL would derive the width of its kernel from the size of the window
+            YSCALE=1,
             UNIFIED_SRC_NODATA="NO",  # each band has missing pixels of its own
         )
         return found

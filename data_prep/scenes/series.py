@@ -11,8 +11,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from data_prep.datasets.folder.offsets import check_offsets
 from data_prep.errors import DataPrepError
 from data_prep.scenes import stac
+from data_prep.scenes.conversion import as_in_files, conversion
 from data_prep.scenes.description import Images
 from data_prep.scenes.layers import OF_MASKS, Layer, read_layers
 from data_prep.scenes.sources import Moment, Source, find_sources
@@ -47,6 +49,9 @@ def read_series(folder: Path, name: str, sensor: Modality, images: Images) -> li
       SpecError: the description contradicts the contract.
     """
     field = f"sensors.{name}"
+    files = as_in_files(field, sensor, images)
+    check_offsets(field, files, images.offsets)
+    conversion(field, sensor, files, files.offset)  # that it can be done is asked before files are opened
     if images.items is not None:
         sources = stac.find_assets(folder, field, images, sensor.bands)
     else:
