@@ -37,6 +37,7 @@ PLACES = {
     "training": {"SHARDS": "synthetic_shards"},
     "weights": {"SHARDS": "synthetic_shards", "RUN": "finished_run"},
     "evaluation": {"RUN": "finished_run"},
+    "scenes": {},
 }
 CONFIG = "configs/treesatai_ts.py"
 
