@@ -45,6 +45,7 @@ class Pretrained:
         self.experiment = experiment
         self._params, self._mesh = params, mesh
         self._graph, _ = abstract_model(experiment)
+        self._started: dict[Callable[..., Any], Callable[..., Started]] = {}
         self._encode = self.compiled(_encode)
         self._predict = self.compiled(_predict)
         self._reconstruct = self.compiled(functools.partial(_reconstruct, experiment))
@@ -67,8 +68,14 @@ class Pretrained:
           function: of model, samples and further arguments; all arrays that it returns have an axis of samples first.
 
         Returns:
-          A function of a batch and the further arguments, compiled once for each number of samples.
+          A function of a batch and the further arguments, compiled once for each number of samples, also when it is
+          asked for again with a function that compares equal.
         """
+        if function not in self._started:
+            self._started[function] = self._starting(function)
+        return self._started[function]
+
+    def _starting(self, function: Callable[..., Any]) -> Callable[..., Started]:
 
         def run(params: nnx.State, batch: Batch, *arguments: Any) -> Any:
             with precision(self.experiment):

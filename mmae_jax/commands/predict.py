@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlap",
         type=float,
-        default=0.25,
-        help="share of a square's side that the next one covers, too; blended by a cosine (default: 0.25; 0: none)",
+        help="share of a square's side that the next one covers, too, blended by a cosine (default: 0.25, and 0 "
+        "for targets of whole squares)",
     )
     parser.add_argument("--probabilities", action="store_true", help="write the probability of each class, too")
     parser.add_argument("--uncertainty", action="store_true", help="write the entropy of the classes, too")
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     """
     check_at_least(options, "batch", 1)
     check_at_least(options, "workers", 0)
-    if not 0 <= options.overlap < 1:
+    if options.overlap is not None and not 0 <= options.overlap < 1:
         raise UsageError(f"--overlap: expected a share from 0 to below 1, found {options.overlap:g}")
     part = None if options.shard is None else share(options.shard)
     show_messages()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,77 +16,91 @@ from rasterio.enums import Resampling
 from mmae_jax.report.output import save_png
 from mmae_jax.report.style import GREY, new_figure
 from mmae_jax.scenes.layers import Layer
-from mmae_jax.scenes.thumbnails import LONGEST, mosaic, shown_input
-from mmae_jax.scenes.tiling import Tiling
-from mmae_jax.spec import Experiment
+from mmae_jax.scenes.thumbnails import LONGEST
 
 WIDTH = 5.0
 """Of a picture [inches]."""
 MOST_NAMED = 40
 """Classes in a legend."""
+TITLES = {"": "map", "quality": "observed, percent of dates", "uncertainty": "uncertainty (entropy)"}
+LIMITS = {"quality": (0, 100), "uncertainty": (0, 1)}
 
 
-def save_preview(
-    path: Path,
-    experiment: Experiment,
-    target: str,
-    tiling: Tiling,
-    pictures: Iterable[np.ndarray],
-    layers: Sequence[Layer],
-    files: Sequence[Path],
-) -> None:
-    """Draws the scene, its map, the uncertainty where it was written, and where most was observed.
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """A picture of one thing.
+
+    Attributes:
+      title: what it shows.
+      pixels: float or classes `[H, W]`, masked where there is nothing.
+      classes: names of the values from 0 on, where they are classes.
+      colours: one `#rrggbb` a class.
+      limits: least and largest value; those of the pixels if None.
+    """
+
+    title: str
+    pixels: np.ma.MaskedArray
+    classes: Sequence[str] = ()
+    colours: Sequence[str] = ()
+    limits: tuple[float, float] | None = None
+
+
+def panels_of(layers: Sequence[Layer], files: Sequence[Path]) -> Iterator[Panel]:
+    """Yields a picture of each file of a map; probabilities are too many to be shown."""
+    for layer, file in zip(layers, files, strict=False):
+        if layer.name == "probabilities":
+            continue
+        with rasterio.open(file) as raster:
+            shrink = max(1.0, max(raster.shape) / LONGEST)
+            shape = (raster.count, *(max(1, round(side / shrink)) for side in raster.shape))
+            how = Resampling.nearest if layer.classes else Resampling.average
+            pixels = raster.read(out_shape=shape, resampling=how, masked=True)
+        title = layer.bands[0] if not layer.name and not layer.classes else TITLES[layer.name]
+        values = pixels[0] if layer.classes else pixels.mean(axis=0) * layer.scale
+        yield Panel(title, values, layer.classes, layer.colours, LIMITS.get(layer.name))
+
+
+def save_preview(path: Path, title: str, given: str, image: np.ndarray, panels: Sequence[Panel]) -> None:
+    """Draws a scene and what was made of it.
 
     Args:
       path: the PNG.
-      experiment: that of the model.
-      target: what was predicted.
-      tiling: the squares of the scene.
-      pictures: one of each square, see `thumbnails`.
-      layers: what the files hold.
-      files: the GeoTIFFs.
+      title: of all.
+      given: the sensor that the image is of.
+      image: the scene, float `[H, W, 3]` in [0, 1].
+      panels: the pictures beside it.
     """
-    shown = [layer for layer in layers if layer.name != "probabilities"]
-    image = mosaic(list(pictures), tiling)
     rows, columns = image.shape[:2]
-    figure = new_figure(
-        WIDTH * (1 + len(shown)), WIDTH * rows / columns + 1.6, f"{target} of {experiment.dataset.name}"
-    )
-    axes = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
-    _picture(axes[0], f"{shown_input(experiment)}, as it was given")
+    figure = new_figure(WIDTH * (1 + len(panels)), WIDTH * rows / columns + 1.6, title)
+    axes = figure.subplots(1, 1 + len(panels), squeeze=False)[0]
+    _frame(axes[0], f"{given}, as it was given")
     axes[0].imshow(image)
-    for panel, layer in zip(axes[1:], shown, strict=True):
-        _draw(panel, layer, files[layers.index(layer)])
+    for place, panel in zip(axes[1:], panels, strict=True):
+        _draw(place, panel)
     save_png(figure, path)
 
 
-def _draw(axes: Axes, layer: Layer, file: Path) -> None:
-    with rasterio.open(file) as raster:
-        shrink = max(1.0, max(raster.shape) / LONGEST)
-        shape = (raster.count, *(max(1, round(side / shrink)) for side in raster.shape))
-        how = Resampling.nearest if layer.classes else Resampling.average
-        pixels = raster.read(out_shape=shape, resampling=how, masked=True)
-    values = pixels.mean(axis=0) * layer.scale
-    if layer.classes:
-        _picture(axes, "map")
-        colours = layer.colours or [GREY] * len(layer.classes)
-        axes.imshow(
-            pixels[0], cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, interpolation="nearest"
-        )
-        there = np.unique(pixels[0].compressed())
-        handles = [Patch(color=colours[i], label=layer.classes[i]) for i in there[:MOST_NAMED] if i < len(colours)]
-        axes.legend(
-            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, fontsize=7, frameon=False
-        )
+def _draw(axes: Axes, panel: Panel) -> None:
+    _frame(axes, panel.title)
+    if not panel.classes:
+        low, high = panel.limits or (None, None)
+        drawn = axes.imshow(panel.pixels, cmap="viridis", interpolation="nearest", vmin=low, vmax=high)
+        axes.figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.8, pad=0.02)
         return
-    names = {"": layer.bands[0], "quality": "observed, percent of dates", "uncertainty": "uncertainty (entropy)"}
-    _picture(axes, names[layer.name])
-    limits = {"quality": (0, 100), "uncertainty": (0, 1)}.get(layer.name, (None, None))
-    drawn = axes.imshow(values, cmap="viridis", interpolation="nearest", vmin=limits[0], vmax=limits[1])
-    axes.figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.8, pad=0.02)
+    colours = panel.colours or [GREY] * len(panel.classes)
+    axes.imshow(panel.pixels, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, interpolation="nearest")
+    there = np.unique(panel.pixels.compressed()).astype(int)[:MOST_NAMED]
+    axes.legend(
+        handles=[Patch(color=colours[index], label=panel.classes[index]) for index in there],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.02),
+        ncols=3,
+        fontsize=7,
+        frameon=False,
+    )
 
 
-def _picture(axes: Axes, title: str) -> None:
+def _frame(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=10)
     axes.set_anchor("N")
     axes.set_xticks([])

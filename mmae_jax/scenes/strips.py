@@ -11,6 +11,8 @@ from mmae_jax.scenes.job import SQUARES, STRIPS, Job
 from mmae_jax.scenes.layers import Blended, Layer
 from mmae_jax.scenes.tiling import Tiling, spans, touching, window
 
+MAP = "map"
+"""Name of the rows of the layer without a name."""
 VALUES, OBSERVED = "values", "observed"
 """Arrays kept of a group of squares: float32 `[squares, H, W, outputs]`, uint8 `[squares, inputs, H, W]`."""
 
@@ -47,7 +49,7 @@ class Strips:
     def make(self, job: Job, strip: int) -> None:
         """Blends the squares of a strip, and keeps its rows of each layer."""
         blocks = [self._block(job, strip, column) for column in range(len(self.tiling.columns))]
-        rows = {layer.name or "map": [layer.of(block) for block in blocks] for layer in self.layers}
+        rows = {layer.name or MAP: [layer.of(block) for block in blocks] for layer in self.layers}
         job.keep(STRIPS, strip, {name: np.concatenate(parts, axis=-1) for name, parts in rows.items()})
 
     def _touching(self, starts: tuple[int, ...], part: int, axis: int) -> range:

@@ -76,6 +76,11 @@ class Work:
     program: Callable[[Batch], Started]
     keep: Callable[[Batch, Any], Mapping[str, Arrays]]
 
+    @property
+    def groups(self) -> int:
+        """Number of groups of squares."""
+        return len(groups(self.tiling, self.batch_size))
+
     def go(self, job: Job, wanted: Sequence[int], after: Callable[[int], None] = lambda group: None) -> None:
         """Computes and keeps those groups of squares that are wanted and not kept yet.
 

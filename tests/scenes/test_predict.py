@@ -4,7 +4,9 @@ import dataclasses
 import json
 from pathlib import Path
 
+import geopandas
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import rasterio
 from rio_cogeo.cogeo import cog_validate
@@ -223,3 +225,37 @@ def test_refusals_come_before_any_work(model, numbers, scene, tmp_path):
     with pytest.raises(SpecError, match=r"--out: .*map.tif exists already; delete it, or choose another"):
         predict(model, scene, out, Options())
     assert out.read_bytes() == b""
+
+
+def test_targets_of_whole_squares_are_a_table(scene, tmp_path):
+    model = made_up.model("trees")
+    scene.pixels["s2"][:], scene.pixels["aerial"][:, :, :, 8:16] = np.nan, np.nan
+    predict(model, scene, tmp_path / "map.parquet", Options(batch_size=3, preview=True))
+    assert set(files(tmp_path)) == {"map.parquet", "map_preview.png"}
+    table = geopandas.read_parquet(tmp_path / "map.parquet")
+    squares, said = of_squares(model, scene, 0)
+    assert table.crs == "EPSG:32632"
+    assert len(table) == len(squares) == 12
+    np.testing.assert_array_equal(table[["row", "column"]], [squares.start(index) for index in range(12)])
+    unseen = table["column"] == 8
+    np.testing.assert_array_equal(table["oak"].isna(), unseen)
+    np.testing.assert_array_equal(table["observed_aerial"] == 0, unseen)
+    assert (table["observed_s2"] == 0).all()
+    probabilities = 1 / (1 + np.exp(-said))
+    found = table[["oak", "beech", "pine"]].to_numpy()
+    np.testing.assert_allclose(found[~unseen], probabilities[~unseen], rtol=1e-5)
+    assert table.total_bounds.tolist() == [500_000, 5_600_000 - ROWS, 500_000 + COLUMNS, 5_600_000]
+    metadata = json.loads(pq.read_schema(tmp_path / "map.parquet").metadata[b"mmae_jax"])
+    assert metadata["TARGET"] == "trees"
+
+
+def test_numbers_of_whole_squares_too(scene, tmp_path):
+    model = made_up.model("number")
+    predict(model, scene, tmp_path / "map.parquet", Options(overlap=0.5, batch_size=5))
+    _, said = of_squares(model, scene, 0.5)
+    table = geopandas.read_parquet(tmp_path / "map.parquet")
+    np.testing.assert_allclose(table["number"], said[:, 0], rtol=1e-5)
+    with pytest.raises(
+        SpecError, match=r"--out: number has one value for a square: expected a file that ends in .parqu"
+    ):
+        predict(model, scene, tmp_path / "map.tif", Options())
