@@ -39,11 +39,12 @@ class Pretrained:
 
     Attributes:
       experiment: what it was trained in.
+      params: its parameters.
     """
 
     def __init__(self, experiment: Experiment, params: nnx.State, mesh: jax.sharding.Mesh) -> None:
         self.experiment = experiment
-        self._params, self._mesh = params, mesh
+        self.params, self._mesh = params, mesh
         self._graph, _ = abstract_model(experiment)
         self._started: dict[Callable[..., Any], Callable[..., Started]] = {}
         self._encode = self.compiled(_encode)
@@ -60,6 +61,11 @@ class Pretrained:
         """What tells its weights from others, 16 hexadecimal digits, the same on any devices."""
         leaves = {"/".join(map(str, path)): array for path, array in by_path(self._params).items()}
         return hashlib.sha256(json.dumps(checksums(leaves), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def width(self) -> int:
+        """Width E of an encoded token."""
+        return merge(self._graph, abstract_model(self.experiment)[1]).encoder.width
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Started]:
         """Returns a function that runs another one on all devices, and does not wait for what it returns.
@@ -88,7 +94,7 @@ class Pretrained:
             number = len(batch["ref_date"])
             rows = np.minimum(np.arange(-(-number // shares) * shares), number - 1)
             spread = jax.tree.map(lambda array: np.asarray(array)[rows], dict(batch))
-            found = program(self._params, parallel.to_devices(spread, self._mesh), *arguments)
+            found = program(self.params, parallel.to_devices(spread, self._mesh), *arguments)
             return Started(found, self._mesh, number)
 
         return start

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "write a run's weights with PyTorch names",
     "import": "take over weights of the reference",
     "predict": "map a whole scene with a trained model",
+    "embed": "write vectors of tiles or patches, as a table, an array or an image",
     "bench": "measure speed and size",
     "launch": "train with several processes on this machine",
 }

@@ -195,6 +195,19 @@ def _eval_sample(experiment: spec.Experiment, num_tiles: int, num_samples: int, 
     return result
 
 
+def read_ahead(batches: Sequence[Any], data: spec.Data) -> Batches:
+    """Returns batches that are made elsewhere, in order.
+
+    Args:
+      batches: nested dicts of numpy arrays; cheap to copy to another process.
+      data: how many processes read, and how much ahead.
+
+    Raises:
+      DataError: while iterating: a batch cannot be read.
+    """
+    return _iterate(grain.MapDataset.source(batches), data)
+
+
 def _fold(seed: int, *names: str) -> int:
     """Returns 32 bits that differ for every seed and use."""
     digest = hashlib.blake2b("/".join([str(seed), *names]).encode(), digest_size=4).digest()

@@ -1,0 +1,90 @@
+"""From the encoded tokens of a sample to its vectors: one for the tile or one for each patch; by sensor or date."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from mmae_jax.models.heads import on_grid
+from mmae_jax.models.model import Model
+from mmae_jax.models.samples import Samples
+from mmae_jax.spec import Experiment, SpecError
+
+
+@dataclasses.dataclass(frozen=True)
+class Pooling:
+    """Which tokens are averaged.
+
+    Attributes:
+      per: `tile`: all tokens of a sample; `patch`: those at each position of the reference input's grid, to which those
+        of the other inputs are resized as for heads (docs/method.md §8).
+      pool: `mean`: tokens of all sensors and dates; `sensor`: of each input; `date`: of each date bin of each input.
+    """
+
+    per: str = "tile"
+    pool: str = "mean"
+
+    def parts(self, experiment: Experiment) -> tuple[str, ...]:
+        """Returns the names of the P parts of a vector, each of the encoder's width: `mean`, `s2`, or `s2.0`."""
+        if self.pool == "mean":
+            return ("mean",)
+        if self.pool == "sensor":
+            return tuple(experiment.inputs)
+        return tuple(f"{name}.{date}" for name, one in experiment.inputs.items() for date in range(one.num_dates))
+
+    def grid(self, experiment: Experiment) -> int:
+        """Returns the vectors per side of a sample: the reference input's patches, or 1."""
+        return experiment.inputs[reference(experiment)].grid if self.per == "patch" else 1
+
+    def __call__(self, model: Model, samples: Samples) -> jax.Array:
+        """Returns float32 `[B, g, g, P, E]`; NaN where nothing of a part is there.
+
+        Args:
+          model: its encoder is what counts.
+          samples: B samples.
+
+        Raises:
+          SpecError: the encoder has no token for each date, which `pool` asks for.
+        """
+        features, available = model.encoder.features(samples), model.encoder.available(samples)
+        grid = self.grid(model.experiment)
+        totals, counts = [], []
+        for name, one in model.experiment.inputs.items():
+            runs = one.num_dates if self.pool == "date" else 1
+            total, count = _sums(features[name], available[name], runs, name)
+            if self.per == "patch":
+                # a date is there at all positions or at none
+                totals.append(on_grid(total, grid))
+                counts.append(count[:, :, :1])
+            else:
+                totals.append(total.sum(axis=2, keepdims=True))
+                counts.append(count.sum(axis=2, keepdims=True))
+        if self.pool == "mean":
+            totals, counts = [sum(totals[1:], totals[0])], [sum(counts[1:], counts[0])]
+        total, count = jnp.concatenate(totals, axis=1), jnp.concatenate(counts, axis=1)[..., None]
+        vectors = jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
+        return vectors.transpose(0, 2, 1, 3).reshape(len(vectors), grid, grid, *vectors.shape[1::2])
+
+
+def reference(experiment: Experiment) -> str:
+    """Returns the input on whose grid patches lie: that of the heads, or the first with the most patches."""
+    if experiment.model.ref_input is not None:
+        return experiment.model.ref_input
+    return max(experiment.inputs, key=lambda name: experiment.inputs[name].grid)
+
+
+def _sums(features: jax.Array, available: jax.Array, runs: int, name: str) -> tuple[jax.Array, jax.Array]:
+    """Returns float32 sums `[B, runs, L, E]` of the tokens `[B, T, L, E]` that are there, and their numbers.
+
+    Tokens of a date lie `runs` apart (docs/method.md §3).
+    """
+    batch, tokens, length, width = features.shape
+    if tokens % runs:
+        raise SpecError(f"--pool=date: expected tokens of {runs} dates of {name} from the encoder, found {tokens}")
+    there = available[..., None]
+    # what is not there may be no number, and would stay none times 0
+    kept = jnp.where(there, features.astype(jnp.float32), 0)
+    total = kept.reshape(batch, -1, runs, length, width).sum(axis=1)
+    return total, available.astype(jnp.float32).reshape(batch, -1, runs, length).sum(axis=1)

@@ -1,0 +1,167 @@
+"""Embeds samples into a file: unit by unit, by any number of processes, each of which may die."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+from absl import logging
+from immutabledict import immutabledict
+from tqdm import tqdm
+
+from mmae_jax import spec
+from mmae_jax.embeddings.compute import embed, weights_fingerprint
+from mmae_jax.embeddings.job import Job
+from mmae_jax.embeddings.output import Part, Task, Writer
+from mmae_jax.embeddings.pooling import Pooling
+from mmae_jax.embeddings.samples import Source
+from mmae_jax.embeddings.storage import Storage
+from mmae_jax.pretrained import Pretrained
+from mmae_jax.spec import SpecError
+
+NEEDED: Mapping[str, tuple[str, ...]] = immutabledict(
+    {".parquet": ("pyarrow", "rasterio", "shapely"), ".zarr": ("rasterio", "zarr"), ".tif": ("rasterio",)}
+)
+"""Ending of a file → libraries that write it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which units a process computes: those with number `index` modulo `count`."""
+
+    index: int
+    count: int
+
+
+def check_out(out: Path, of_scene: bool) -> None:
+    """Stops before any work where a file cannot be written.
+
+    Args:
+      out: the file.
+      of_scene: whether a scene is embedded, or tiles.
+
+    Raises:
+      SpecError: it is there already, is of no known kind, or what writes it is not installed.
+    """
+    if out.suffix not in NEEDED:
+        raise SpecError(f"--out: expected a name that ends in {', '.join(NEEDED)}, found {out}")
+    if out.suffix == ".tif" and not of_scene:
+        raise SpecError("--out: a .tif is one area, of a scene; tiles are written as .parquet or .zarr")
+    if missing := [name for name in NEEDED[out.suffix] if importlib.util.find_spec(name) is None]:
+        raise SpecError(f"--out: {out.suffix} needs {', '.join(missing)}: `pip install 'mmae_jax[predict]'`")
+    if out.exists():
+        raise SpecError(f"--out: {out} exists; remove it, or name another file")
+    if not out.absolute().parent.is_dir():
+        raise SpecError(f"--out: {out.absolute().parent} is not a folder")
+
+
+def write(
+    model: Pretrained,
+    source: Source,
+    pooling: Pooling,
+    storage: Storage,
+    out: Path,
+    *,
+    checkpoint: str,
+    batch_size: int,
+    data: spec.Data,
+    share: Share | None = None,
+) -> str:
+    """Embeds all samples, or the share of one process; what is there of an earlier try is not computed again.
+
+    Args:
+      model: the model.
+      source: the samples.
+      pooling: which tokens are averaged.
+      storage: how vectors are stored.
+      out: what is written once all units are done; `check_out` has passed.
+      checkpoint: where the model is, for the metadata.
+      batch_size: samples that the devices work on at once.
+      data: how many processes read, and how much ahead.
+      share: what this process computes, and leaves to another to put together; all if None.
+
+    Returns:
+      What was done, and what is to be done with it.
+
+    Raises:
+      SpecError: a sample cannot be read, or the work that is there is for another result.
+    """
+    task = Task(
+        experiment=model.experiment,
+        pooling=pooling,
+        storage=storage,
+        width=model.width,
+        samples=len(source),
+        area=source.area,
+        model=checkpoint,
+        weights=weights_fingerprint(model)[:16],
+        origins=tuple(source.origins),
+    )
+    writer = _writer(task, out)
+    for file in writer.files:
+        if file.exists():
+            raise SpecError(f"--out: {file} exists; remove it, or name another file")
+    identity = {
+        "weights": task.weights,
+        "samples": source.fingerprint[:16],
+        "per": pooling.per,
+        "pool": pooling.pool,
+        "dtype": storage.dtype,
+        "quantization": storage.quantization,
+        "batch_size": batch_size,
+    }
+    job = Job(out, identity, writer.prepare)
+    _compute(job, writer, model, source, task, batch_size, data, share)
+    if share is not None:
+        left = sum(not job.done(unit) for unit in range(len(task.units)))
+        return (
+            f"share {share.index}/{share.count} is done, {left} of {len(task.units)} units are left to others; "
+            f"the same command without --shard writes {out}"
+        )
+    opened = writer.assemble(job)
+    job.remove()
+    kind = f"{storage.dtype} by {storage.quantization}" if storage.quantization else storage.dtype
+    vectors = "1 vector" if task.grid == 1 else f"{task.grid}² vectors"
+    return f"{out}: {len(source)} × {vectors} of {len(task.channels)} numbers ({kind}); {opened}"
+
+
+def _compute(
+    job: Job,
+    writer: Writer,
+    model: Pretrained,
+    source: Source,
+    task: Task,
+    batch_size: int,
+    data: spec.Data,
+    share: Share | None,
+) -> None:
+    """Computes what is not done yet."""
+    of_process = [unit for unit in range(len(task.units)) if share is None or unit % share.count == share.index]
+    left = [unit for unit in of_process if not job.done(unit)]
+    if len(left) < len(of_process):
+        logging.info("goes on: %d of %d units are done", len(of_process) - len(left), len(of_process))
+    if not left:
+        return
+    ranges = [task.units[unit] for unit in left]
+    with tqdm(total=sum(map(len, ranges)), unit="tile" if task.area is None else "square", smoothing=0.05) as bar:
+        found = embed(model, source, task.pooling, ranges, batch_size, data, bar.update)
+        for unit, samples, rows in zip(left, ranges, found, strict=True):
+            kept = writer.keep(job.folder, samples, task.storage.encode(rows.vectors))
+            job.finish(unit, Part.of(rows, kept).arrays())
+
+
+def _writer(task: Task, out: Path) -> Writer:
+    """Returns what writes a file, by its ending; its libraries are imported here."""
+    if out.suffix == ".parquet":
+        from mmae_jax.embeddings.geoparquet import GeoParquet
+
+        return GeoParquet(task, out)
+    if out.suffix == ".zarr":
+        from mmae_jax.embeddings.zarr_store import ZarrStore
+
+        return ZarrStore(task, out)
+    from mmae_jax.embeddings.geotiff import GeoTiff
+
+    return GeoTiff(task, out)

@@ -1,0 +1,67 @@
+"""Vectors are means of the encoded tokens that are there."""
+
+import jax
+import numpy as np
+import pytest
+
+from mmae_jax.embeddings.pooling import Pooling
+from mmae_jax.models.heads import on_grid
+from tests import experiments
+
+EXPERIMENT = experiments.experiment(targets=())
+
+
+@pytest.fixture(scope="module")
+def tiny() -> experiments.Tiny:
+    return experiments.Tiny(EXPERIMENT)
+
+
+def tokens(tiny: experiments.Tiny, samples) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    model = tiny.model(tiny.params)
+    found = jax.jit(lambda samples: (model.encoder.features(samples), model.encoder.available(samples)))(samples)
+    return jax.tree.map(np.asarray, found)
+
+
+def pooled(tiny: experiments.Tiny, pooling: Pooling, samples) -> np.ndarray:
+    return np.asarray(jax.jit(lambda samples: pooling(tiny.model(tiny.params), samples))(samples))
+
+
+def test_of_a_tile_with_a_missing_sensor_and_date(tiny):
+    samples = experiments.without(experiments.random_samples(EXPERIMENT), "aerial", np.nan)
+    samples = experiments.without(samples, "s2", 7.0, dates=1)
+    features, there = tokens(tiny, samples)
+    every = np.concatenate([features[name][there[name]].reshape(3, -1, 16) for name in features if name != "aerial"], 1)
+    found = pooled(tiny, Pooling("tile", "mean"), samples)
+    np.testing.assert_allclose(found[:, 0, 0, 0], every.mean(axis=1), rtol=1e-5, atol=1e-5)
+    by_sensor = pooled(tiny, Pooling("tile", "sensor"), samples)[:, 0, 0]
+    names = Pooling("tile", "sensor").parts(EXPERIMENT)
+    assert np.isnan(by_sensor[:, names.index("aerial")]).all()
+    s2 = features["s2"][there["s2"]].reshape(3, -1, 16).mean(axis=1)
+    np.testing.assert_allclose(by_sensor[:, names.index("s2")], s2, rtol=1e-5, atol=1e-5)
+    by_date = pooled(tiny, Pooling("tile", "date"), samples)[:, 0, 0]
+    names = Pooling("tile", "date").parts(EXPERIMENT)
+    assert np.isnan(by_date[:, names.index("s2.1")]).all()
+    # two band groups of three dates, one group after the other
+    last = features["s2"][:, [2, 5]].mean(axis=(1, 2))
+    np.testing.assert_allclose(by_date[:, names.index("s2.2")], last, rtol=1e-5, atol=1e-5)
+
+
+def test_of_patches_on_the_grid_of_the_reference_input(tiny):
+    samples = experiments.without(experiments.random_samples(EXPERIMENT), "s2", 7.0, dates=1)
+    features, there = tokens(tiny, samples)
+    grid = EXPERIMENT.inputs[EXPERIMENT.model.ref_input].grid
+    total, count = 0, 0
+    for name, array in features.items():
+        kept = np.where(there[name][..., None], array, 0).sum(axis=1, keepdims=True)
+        total = total + np.asarray(on_grid(kept, grid))[:, 0]
+        count = count + there[name][:, :, 0].sum(axis=1)
+    expected = (total / count[:, None, None]).reshape(3, grid, grid, 16)
+    found = pooled(tiny, Pooling("patch", "mean"), samples)
+    np.testing.assert_allclose(found[:, :, :, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_sample_without_anything_has_no_vector(tiny):
+    samples = experiments.random_samples(EXPERIMENT)
+    for name in EXPERIMENT.inputs:
+        samples = experiments.without(samples, name, np.nan)
+    assert np.isnan(pooled(tiny, Pooling("tile", "mean"), samples)).all()
