@@ -39,12 +39,11 @@ class Pretrained:
 
     Attributes:
       experiment: what it was trained in.
-      params: its parameters.
     """
 
     def __init__(self, experiment: Experiment, params: nnx.State, mesh: jax.sharding.Mesh) -> None:
         self.experiment = experiment
-        self.params, self._mesh = params, mesh
+        self._params, self._mesh = params, mesh
         self._graph, _ = abstract_model(experiment)
         self._started: dict[Callable[..., Any], Callable[..., Started]] = {}
         self._encode = self.compiled(_encode)
@@ -94,7 +93,7 @@ class Pretrained:
             number = len(batch["ref_date"])
             rows = np.minimum(np.arange(-(-number // shares) * shares), number - 1)
             spread = jax.tree.map(lambda array: np.asarray(array)[rows], dict(batch))
-            found = program(self.params, parallel.to_devices(spread, self._mesh), *arguments)
+            found = program(self._params, parallel.to_devices(spread, self._mesh), *arguments)
             return Started(found, self._mesh, number)
 
         return start

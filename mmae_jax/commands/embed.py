@@ -1,27 +1,39 @@
 """Writes vectors of tiles or patches: `python -m mmae_jax embed --checkpoint=RUN --shards=SHARDS --out=tiles.parquet`.
 
-The file is a table (`.parquet`, GeoParquet), an array (`.zarr`, Zarr v3) or, of a scene, an image with one band for
-each number of a vector (`.tif`, cloud-optimised GeoTIFF). Work that was ended goes on with the same command.
+The tiles are those of prepared shards, or the squares of a scene (docs/scenes.md). The file is a table (`.parquet`,
+GeoParquet), an array (`.zarr`, Zarr v3) or, of a scene, an image with one band for each number of a vector (`.tif`,
+cloud-optimised GeoTIFF). What is interrupted goes on when the same command is given again. `--shard=i/n` does a part of
+the work, on any machine that sees the folder; the same command without it does what is missing, and writes the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
 from pathlib import Path
 
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.parser import check_at_least
+from mmae_jax.command_line.scenes import add_model, add_scene, open_model, open_scene
 from mmae_jax.embeddings import DTYPES, PER, POOLS, QUANTIZATIONS
+from mmae_jax.embeddings.pooling import Pooling
+from mmae_jax.embeddings.samples import Source
+from mmae_jax.embeddings.squares import SceneSamples
+from mmae_jax.embeddings.storage import Storage
+from mmae_jax.embeddings.tiles import open_samples
+from mmae_jax.embeddings.write import check_out, write
 from mmae_jax.exit_codes import UsageError
+from mmae_jax.scenes.squares import reading
+from mmae_jax.scenes.work import share
+from mmae_jax.spec import Experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
-    parser.add_argument("--checkpoint", required=True, help="folder of a run, or exported weights")
+    add_model(parser)
     parser.add_argument("--shards", metavar="DIR", help="folder of prepared tiles")
     parser.add_argument("--split", nargs="+", default=[], help="splits of the tiles; all by default")
+    add_scene(parser, required=False)
     parser.add_argument("--out", required=True, type=Path, help="file to write: .parquet, .zarr, or .tif of a scene")
     parser.add_argument("--per", choices=PER, default="tile", help="a vector for each tile (default), or each patch")
     parser.add_argument(
@@ -36,11 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=QUANTIZATIONS,
         help="of int8: directions alone (power, default), or one scale for each vector (pixel)",
     )
-    parser.add_argument("--batch_size", type=int, default=32, help="samples that devices work on at once (default: 32)")
-    parser.add_argument("--workers", type=int, default=4, help="processes that read; 0 reads in threads (default: 4)")
-    parser.add_argument(
-        "--shard", metavar="I/N", help="compute part I of N, from 0; the command without it writes the file"
-    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -49,43 +56,35 @@ def run(options: argparse.Namespace) -> None:
     Raises:
       UsageError: options contradict each other.
     """
-    show_messages()
-    check_at_least(options, "batch_size", 1)
+    check_at_least(options, "batch", 1)
     check_at_least(options, "workers", 0)
     if options.quantization and options.dtype != "int8":
         raise UsageError(f"--quantization: is of --dtype=int8, found {options.dtype}")
-    if not options.shards:
-        raise UsageError("expected --shards")
-    # Imported here, as other commands and `--help` come without JAX.
-    from mmae_jax.embeddings.pooling import Pooling
-    from mmae_jax.embeddings.storage import Storage
-    from mmae_jax.embeddings.tiles import open_samples
-    from mmae_jax.embeddings.write import Share, check_out, write
-    from mmae_jax.pretrained import load
-
-    check_out(options.out, of_scene=False)
-    share = Share(*_shard(options.shard)) if options.shard else None
-    model = load(options.checkpoint)
-    # vectors depend on no target, and tiles need none
-    experiment = dataclasses.replace(model.experiment, targets=())
-    source = open_samples(experiment, options.shards, options.split)
-    quantization = options.quantization or ("power" if options.dtype == "int8" else None)
+    if (options.shards is None) == (options.scene is None):
+        raise UsageError("expected --shards of prepared tiles, or --scene; one of them")
+    if options.split and options.shards is None:
+        raise UsageError("--split: is of --shards, found --scene")
+    check_out(options.out, of_scene=options.shards is None)
+    part = None if options.shard is None else share(options.shard)
+    show_messages()
+    model = open_model(options)
+    source = _source(options, model.experiment)
     said = write(
         model,
         source,
         Pooling(options.per, options.pool),
-        Storage(options.dtype, quantization),
+        Storage(options.dtype, options.quantization or ("power" if options.dtype == "int8" else None)),
         options.out,
         checkpoint=options.checkpoint,
-        batch_size=options.batch_size,
-        data=dataclasses.replace(experiment.data, workers=options.workers),
-        share=share,
+        batch_size=options.batch,
+        data=dataclasses.replace(source.experiment.data, workers=options.workers),
+        share=part,
     )
     print(said)
 
 
-def _shard(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or not int(found[1]) < int(found[2]):
-        raise UsageError(f"--shard: expected I/N with I from 0 to N - 1, such as 0/8, found {text}")
-    return int(found[1]), int(found[2])
+def _source(options: argparse.Namespace, experiment: Experiment) -> Source:
+    """Returns the samples that the options name; vectors depend on no target, and need none."""
+    if options.shards is None:
+        return SceneSamples(open_scene(options, experiment), reading(experiment, options.workers))
+    return open_samples(dataclasses.replace(experiment, targets=()), options.shards, options.split)

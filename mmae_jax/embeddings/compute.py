@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import google_crc32c
-import jax
 import numpy as np
 
 from mmae_jax import spec
@@ -100,16 +97,6 @@ def joined(parts: Sequence[Rows]) -> Rows:
         np.concatenate([part.dates for part in parts]),
         {name: np.concatenate([part.targets[name] for part in parts]) for name in parts[0].targets},
     )
-
-
-def weights_fingerprint(model: Pretrained) -> str:
-    """Returns what tells the weights of a model from others, hexadecimal."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(model.params):
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape} ".encode())
-        digest.update(google_crc32c.value(array.reshape(-1).view(np.uint8)).to_bytes(4, "big"))
-    return digest.hexdigest()
 
 
 def _days(batch: Batch) -> np.ndarray:

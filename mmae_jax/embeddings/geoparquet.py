@@ -11,13 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import rasterio.warp
 import shapely
-from etils import epath
 from rasterio.crs import CRS
 
-from mmae_jax.embeddings.job import Job
-from mmae_jax.embeddings.output import Part, Task
+from mmae_jax.embeddings.output import UNITS, Part, Task
 from mmae_jax.embeddings.storage import Stored
-from mmae_jax.formats import written_whole
+from mmae_jax.scenes.job import Job
 
 LONGITUDE_LATITUDE = "OGC:CRS84"
 """Of the geometry, where tiles lie in several coordinate systems."""
@@ -44,12 +42,12 @@ class GeoParquet:
     def assemble(self, job: Job) -> str:
         """Writes the table, one unit after the other."""
         units = self._task.units
-        systems = sorted({crs for unit in range(len(units)) for crs in job.arrays(unit, "crs")["crs"].tolist()} - {""})
+        systems = sorted({crs for unit in range(len(units)) for crs in job.array(UNITS, unit, "crs").tolist()} - {""})
         crs = systems[0] if len(systems) == 1 else LONGITUDE_LATITUDE if systems else None
         schema = self._schema(crs, several=len(systems) > 1)
-        with written_whole(epath.Path(self._out)) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as to:
+        with pq.ParquetWriter(job.folder / self._out.name, schema, compression="zstd") as to:
             for unit, samples in enumerate(units):
-                to.write_table(self._table(Part.from_arrays(job.arrays(unit)), samples, crs, schema))
+                to.write_table(self._table(Part.read(job, unit, self._task.storage), samples, crs, schema))
         said = "" if systems else "; where tiles lie is not known, the geometry is empty"
         return f"geopandas.read_parquet({str(self._out)!r}){said}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,9 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 
-from mmae_jax.embeddings.job import Job
-from mmae_jax.embeddings.output import Task
+from mmae_jax.embeddings.output import UNITS, Task
 from mmae_jax.embeddings.storage import Stored
+from mmae_jax.scenes.job import Job
 
 BLOCK = 128
 """Side of a tile of the file; a tile holds all bands, so that a vector is read at once [pixels]."""
@@ -39,7 +38,7 @@ class GeoTiff:
         return stored
 
     def assemble(self, job: Job) -> str:
-        """Writes the rasters, the one with the vectors last: where it is, all is."""
+        """Writes the rasters."""
         storage = self._task.storage
         if len(self.files) > 1:
             self._write(job, "scale", self.files[1], ("scale",), "float32", float("nan"))
@@ -50,7 +49,7 @@ class GeoTiff:
         height, width = self._area.shape(self._task.grid)
         # half floats are float32 of 16 bits in a TIFF, and become so with the copy
         raster_dtype = "float32" if dtype == "float16" else dtype
-        plain, beside = job.folder / f"{what}.tif", job.folder / f"{what}_cog.tif"
+        plain = job.folder / f"{what}_plain.tif"
         with rasterio.open(
             plain,
             "w",
@@ -69,14 +68,14 @@ class GeoTiff:
             bigtiff="IF_SAFER",
         ) as file:
             for unit, samples in enumerate(self._task.units):
-                values = job.arrays(unit, what)[what].astype(raster_dtype)
+                values = job.array(UNITS, unit, what).astype(raster_dtype)
                 for sample, square in zip(samples, values, strict=True):
                     self._write_square(file, sample, square)
             file.descriptions = bands
             file.update_tags(MMAE_JAX=self._task.text())
         rasterio.shutil.copy(
             plain,
-            beside,
+            job.folder / out.name,
             driver="COG",
             blocksize=BLOCK,
             compress="DEFLATE",
@@ -86,7 +85,6 @@ class GeoTiff:
             bigtiff="IF_SAFER",
             **({"nbits": 16} if dtype == "float16" else {}),
         )
-        shutil.move(beside, out)
         plain.unlink()
 
     def _write_square(self, file: rasterio.io.DatasetWriter, sample: int, square: np.ndarray) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,13 +12,15 @@ import numpy as np
 from mmae_jax.config import to_plain
 from mmae_jax.contract import in_use
 from mmae_jax.embeddings.compute import Rows
-from mmae_jax.embeddings.job import Job
 from mmae_jax.embeddings.places import Area, Place
 from mmae_jax.embeddings.pooling import Pooling, reference
 from mmae_jax.embeddings.storage import Storage, Stored
+from mmae_jax.scenes.job import Job
 from mmae_jax.spec import Experiment
 
 FORMAT_VERSION = 1
+UNITS = "units"
+"""Kind under which a job keeps them."""
 LARGEST_UNIT = 256
 """Samples that are lost at most when a process dies; a power of two."""
 UNIT_BYTES = 1 << 27
@@ -110,6 +111,10 @@ class Task:
         return json.dumps(self.described(), ensure_ascii=False)
 
 
+NAMES = ("names", "splits", "crops", "days", "crs", "which_crs", "affine")
+"""Of what is kept of a unit beside its vectors."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Part:
     """The samples of a unit, as they are kept.
@@ -141,15 +146,9 @@ class Part:
     def arrays(self) -> dict[str, np.ndarray]:
         """Returns it as arrays, for a file."""
         crs, which = np.unique([place.crs for place in self.places], return_inverse=True)
-        arrays = {
-            "names": self.names,
-            "splits": self.splits,
-            "crops": self.crops,
-            "days": self.days.astype(np.int64),
-            "crs": crs,
-            "which_crs": which,
-            "affine": np.array([place.affine for place in self.places]),
-        }
+        affine = np.array([place.affine for place in self.places])
+        known = (self.names, self.splits, self.crops, self.days.astype(np.int64), crs, which, affine)
+        arrays = dict(zip(NAMES, known, strict=True))
         if self.stored is not None:
             arrays |= {"values": self.stored.values}
             if self.stored.scale is not None:
@@ -157,13 +156,15 @@ class Part:
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Part:
-        """Returns what `arrays` made arrays of."""
-        stored = Stored(arrays["values"], arrays.get("scale")) if "values" in arrays else None
-        crs = arrays["crs"][arrays["which_crs"]]
-        places = [Place(str(of), tuple(affine)) for of, affine in zip(crs, arrays["affine"].tolist(), strict=True)]
-        days = arrays["days"].astype("datetime64[D]")
-        return cls(stored, arrays["names"], arrays["splits"], arrays["crops"], days, places)
+    def read(cls, job: Job, unit: int, storage: Storage | None) -> Part:
+        """Returns a unit that a job keeps as `arrays`; its vectors where they are said how to be stored."""
+        names, splits, crops, days, crs, which, affine = (job.array(UNITS, unit, name) for name in NAMES)
+        places = [Place(str(crs[of]), tuple(each)) for of, each in zip(which, affine.tolist(), strict=True)]
+        stored = None
+        if storage is not None:
+            scale = job.array(UNITS, unit, "scale") if storage.quantization == "pixel" else None
+            stored = Stored(job.array(UNITS, unit, "values"), scale)
+        return cls(stored, names, splits, crops, days.astype("datetime64[D]"), places)
 
 
 class Writer(Protocol):
@@ -176,10 +177,10 @@ class Writer(Protocol):
         """What will be written."""
 
     def prepare(self, folder: Path) -> None:
-        """Fills the folder of a new job with what all units need."""
+        """Puts into the folder of the job what all units need, if it is not there."""
 
     def keep(self, folder: Path, samples: range, stored: Stored) -> Stored | None:
         """Writes the vectors of a unit where they belong in the folder; returns those that the job is to keep."""
 
     def assemble(self, job: Job) -> str:
-        """Writes the files from a job whose units are all done; returns how to open them."""
+        """Writes the files from a job whose units are all done, in its folder; returns how to open them."""

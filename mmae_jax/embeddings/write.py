@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,27 +11,21 @@ from immutabledict import immutabledict
 from tqdm import tqdm
 
 from mmae_jax import spec
-from mmae_jax.embeddings.compute import embed, weights_fingerprint
-from mmae_jax.embeddings.job import Job
-from mmae_jax.embeddings.output import Part, Task, Writer
+from mmae_jax.embeddings.compute import embed
+from mmae_jax.embeddings.output import UNITS, Part, Task, Writer
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.embeddings.samples import Source
 from mmae_jax.embeddings.storage import Storage
+from mmae_jax.launch.signals import Signals
 from mmae_jax.pretrained import Pretrained
+from mmae_jax.scenes.job import Job
+from mmae_jax.scenes.work import Share
 from mmae_jax.spec import SpecError
 
 NEEDED: Mapping[str, tuple[str, ...]] = immutabledict(
     {".parquet": ("pyarrow", "rasterio", "shapely"), ".zarr": ("rasterio", "zarr"), ".tif": ("rasterio",)}
 )
 """Ending of a file → libraries that write it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """Which units a process computes: those with number `index` modulo `count`."""
-
-    index: int
-    count: int
 
 
 def check_out(out: Path, of_scene: bool) -> None:
@@ -96,7 +89,7 @@ def write(
         samples=len(source),
         area=source.area,
         model=checkpoint,
-        weights=weights_fingerprint(model)[:16],
+        weights=model.digest,
         origins=tuple(source.origins),
     )
     writer = _writer(task, out)
@@ -104,24 +97,26 @@ def write(
         if file.exists():
             raise SpecError(f"--out: {file} exists; remove it, or name another file")
     identity = {
+        "what": "embed",
         "weights": task.weights,
         "samples": source.fingerprint[:16],
         "per": pooling.per,
         "pool": pooling.pool,
         "dtype": storage.dtype,
         "quantization": storage.quantization,
-        "batch_size": batch_size,
+        "batch": batch_size,
     }
-    job = Job(out, identity, writer.prepare)
+    job = Job(out, identity)
+    writer.prepare(job.folder)
     _compute(job, writer, model, source, task, batch_size, data, share)
     if share is not None:
-        left = sum(not job.done(unit) for unit in range(len(task.units)))
+        left = sum(not job.has(UNITS, unit) for unit in range(len(task.units)))
         return (
-            f"share {share.index}/{share.count} is done, {left} of {len(task.units)} units are left to others; "
+            f"part {share.index}/{share.count} is done, {left} of {len(task.units)} units are left to others; "
             f"the same command without --shard writes {out}"
         )
-    opened = writer.assemble(job)
-    job.remove()
+    with job.finished(*(file.name for file in writer.files)):
+        opened = writer.assemble(job)
     kind = f"{storage.dtype} by {storage.quantization}" if storage.quantization else storage.dtype
     vectors = "1 vector" if task.grid == 1 else f"{task.grid}² vectors"
     return f"{out}: {len(source)} × {vectors} of {len(task.channels)} numbers ({kind}); {opened}"
@@ -138,18 +133,23 @@ def _compute(
     share: Share | None,
 ) -> None:
     """Computes what is not done yet."""
-    of_process = [unit for unit in range(len(task.units)) if share is None or unit % share.count == share.index]
-    left = [unit for unit in of_process if not job.done(unit)]
-    if len(left) < len(of_process):
-        logging.info("goes on: %d of %d units are done", len(of_process) - len(left), len(of_process))
+    every = range(len(task.units))
+    wanted = every if share is None else share.of(every)
+    left = [unit for unit in wanted if not job.has(UNITS, unit)]
+    if len(left) < len(wanted):
+        logging.info("%s: goes on; %d of %d units are done", job.folder, len(wanted) - len(left), len(wanted))
     if not left:
         return
     ranges = [task.units[unit] for unit in left]
-    with tqdm(total=sum(map(len, ranges)), unit="tile" if task.area is None else "square", smoothing=0.05) as bar:
+    unit_name = "tile" if task.area is None else "square"
+    with tqdm(total=sum(map(len, ranges)), unit=unit_name, smoothing=0.05) as bar, Signals() as signals:
         found = embed(model, source, task.pooling, ranges, batch_size, data, bar.update)
         for unit, samples, rows in zip(left, ranges, found, strict=True):
             kept = writer.keep(job.folder, samples, task.storage.encode(rows.vectors))
-            job.finish(unit, Part.of(rows, kept).arrays())
+            job.keep(UNITS, unit, Part.of(rows, kept).arrays())
+            signals.something_to_save = True
+            if signals.received:
+                signals.end(f"{job.folder}: {bar.n} of {bar.total} {unit_name}s are kept; the same command continues")
 
 
 def _writer(task: Task, out: Path) -> Writer:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,11 @@ import numpy as np
 import zarr
 from rasterio.crs import CRS
 
-from mmae_jax.embeddings.job import Job
 from mmae_jax.embeddings.output import Part, Task
 from mmae_jax.embeddings.pooling import reference
 from mmae_jax.embeddings.storage import Stored
+from mmae_jax.scenes.job import Job
 
-STORE = "store.zarr"
 CHUNK_BYTES = 1 << 20
 GEOEMB = {
     "schema_url": "https://raw.githubusercontent.com/geo-embeddings/embeddings-zarr-convention/refs/tags/v1/schema.json",
@@ -56,9 +58,20 @@ class ZarrStore:
         return (self._out,)
 
     def prepare(self, folder: Path) -> None:
-        """Makes the store with all of its arrays, empty."""
+        """Makes the store with all of its arrays, empty; of several processes that begin, one makes it."""
+        store = folder / self._out.name
+        if store.exists():
+            return
+        beside = folder / f"{uuid.uuid4().hex}.zarr"
+        try:
+            self._make(zarr.open_group(beside, mode="w", zarr_format=3))
+            with contextlib.suppress(OSError):  # another process was faster
+                os.rename(beside, store)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def _make(self, root: zarr.Group) -> None:
         task = self._task
-        root = zarr.open_group(folder / STORE, mode="w", zarr_format=3)
         bands, grid = len(task.channels), task.grid
         several = self._samples_in_a_chunk()
         if task.area is None:
@@ -91,7 +104,7 @@ class ZarrStore:
 
     def keep(self, folder: Path, samples: range, stored: Stored) -> None:
         """Writes the region of a unit."""
-        root: Any = zarr.open_group(folder / STORE, mode="r+")
+        root: Any = zarr.open_group(folder / self._out.name, mode="r+")
         values = np.moveaxis(stored.values, -1, 1)
         if self._task.area is None:
             grid = slice(None) if self._task.pooling.per == "patch" else 0
@@ -106,17 +119,15 @@ class ZarrStore:
                 _fill(root["scale"], rows, columns, _side_by_side(stored.scale[first:last]))
 
     def assemble(self, job: Job) -> str:
-        """Adds what is known of the tiles, and moves the store to its place."""
-        store = job.folder / STORE
-        root = zarr.open_group(store, mode="r+")
-        parts = [Part.from_arrays(job.arrays(unit)) for unit in range(len(self._task.units))]
+        """Adds what is known of the tiles."""
+        root = zarr.open_group(job.folder / self._out.name, mode="r+")
+        parts = [Part.read(job, unit, None) for unit in range(len(self._task.units))]
         days = np.concatenate([part.days for part in parts])
         if self._task.area is None:
             self._put_tiles(root, parts, days)
         seen = days[~np.isnat(days).any(axis=1)]
         dates = [str(seen[:, 0].min()), str(seen[:, 1].max())] if len(seen) else None
         root.attrs.update({"mmae_jax": self._task.described() | {"dates": dates}})
-        shutil.move(store, self._out)
         return f"xarray.open_zarr({str(self._out)!r}, consolidated=False)"
 
     def _put_tiles(self, root: zarr.Group, parts: Sequence[Part], days: np.ndarray) -> None:

@@ -6,13 +6,13 @@ import sys
 import geopandas
 import pytest
 
-import mmae_jax.pretrained
 from mmae_jax.command_line import program
+from mmae_jax.commands import embed as command
 
 
 @pytest.fixture
 def embed(random_model, synthetic_shards, monkeypatch, capsys):
-    monkeypatch.setattr(mmae_jax.pretrained, "load", lambda path: random_model)
+    monkeypatch.setattr(command, "open_model", lambda options: random_model)
 
     def run(*arguments, shards=synthetic_shards):
         code = program.main(["embed", "--checkpoint=RUN", f"--shards={shards}", "--workers=0", *arguments])
@@ -37,8 +37,9 @@ def test_it_says_what_it_wrote_and_how_to_open_it(embed, tmp_path):
         (["--out=a.csv"], 1, "--out: expected a name that ends in .parquet, .zarr, .tif, found a.csv"),
         (["--out=no/a.zarr"], 1, "no is not a folder"),
         (["--out=a.zarr", "--quantization=pixel"], 2, "--quantization: is of --dtype=int8, found float16"),
-        (["--out=a.zarr", "--shard=2/2"], 2, "--shard: expected I/N with I from 0 to N - 1, such as 0/8, found 2/2"),
-        (["--out=a.zarr", "--batch_size=0"], 2, "--batch_size: expected 1 or more, found 0"),
+        (["--out=a.zarr", "--shard=2/2"], 2, "--shard: expected i/n with i from 0 to n - 1, such as 0/4, found '2/2'"),
+        (["--out=a.zarr", "--batch=0"], 2, "--batch: expected 1 or more, found 0"),
+        (["--out=a.zarr", "--scene=a.py"], 2, "expected --shards of prepared tiles, or --scene; one of them"),
         (["--out=a.zarr", "--split=tst"], 1, "no split 'tst'; found "),
     ],
 )
@@ -63,7 +64,7 @@ def test_a_library_that_is_not_installed_is_named(embed, monkeypatch, tmp_path):
     assert said == "error: --out: .zarr needs rasterio, zarr: `pip install 'mmae_jax[predict]'`"
 
 
-def test_the_command_imports_no_library_of_files_and_no_jax_before_it_is_needed():
-    text = "import sys, mmae_jax.commands.embed; print({'jax', 'zarr', 'rasterio', 'pyarrow'} & set(sys.modules))"
+def test_the_command_imports_no_library_of_files_before_it_is_needed():
+    text = "import sys, mmae_jax.commands.embed; print({'zarr', 'rasterio', 'pyarrow', 'shapely'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"

@@ -14,10 +14,11 @@ import zarr
 from mmae_jax import spec
 from mmae_jax.data.pipeline import eval_batches
 from mmae_jax.data.shards import open_shards
-from mmae_jax.embeddings.job import Job
+from mmae_jax.embeddings.output import UNITS
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.embeddings.storage import Storage, Stored
-from mmae_jax.embeddings.write import Share
+from mmae_jax.scenes.job import Job
+from mmae_jax.scenes.work import Share
 from mmae_jax.spec import SpecError
 from tests.embeddings.writing import written
 
@@ -112,20 +113,20 @@ def test_vectors_do_not_depend_on_batch_and_readers(random_model, tiles, table, 
 
 def test_what_was_killed_goes_on_and_becomes_the_same(random_model, tiles, tmp_path, small_units, monkeypatch):
     undisturbed = written(random_model, tiles, tmp_path / "undisturbed.parquet")
-    finish, ends = Job.finish, iter([None, KeyboardInterrupt] * 2)
+    keep, ends = Job.keep, iter([None, KeyboardInterrupt] * 2)
 
-    def dying(job, unit, arrays):
+    def dying(*arguments):
         if (end := next(ends, None)) is not None:
             raise end
-        finish(job, unit, arrays)
+        keep(*arguments)
 
-    monkeypatch.setattr(Job, "finish", dying)
+    monkeypatch.setattr(Job, "keep", dying)
     out = tmp_path / "killed.parquet"
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             written(random_model, tiles, out)
         assert not out.exists()
-    assert len(list((tmp_path / "killed.parquet.partial").glob("unit-*.npz"))) == 2
+    assert len(list((tmp_path / "killed.parquet.partial" / UNITS).iterdir())) == 2
     assert written(random_model, tiles, out).read_bytes() == undisturbed.read_bytes()
 
 
@@ -145,5 +146,5 @@ def test_shares_of_several_processes_are_put_together(random_model, tiles, tmp_p
 def test_work_for_another_result_is_not_taken_over(random_model, tiles, tmp_path, small_units):
     out = tmp_path / "tiles.parquet"
     written(random_model, tiles, out, share=Share(0, 2))
-    with pytest.raises(SpecError, match=r"tiles.parquet.partial: was begun otherwise: pool: expected 'mean', found 'd"):
+    with pytest.raises(SpecError, match=r"tiles.parquet.partial: was begun with pool 'mean', found 'date'"):
         written(random_model, tiles, out, Pooling(pool="date"))

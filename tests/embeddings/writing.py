@@ -9,8 +9,9 @@ from mmae_jax import spec
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.embeddings.samples import Source
 from mmae_jax.embeddings.storage import Storage
-from mmae_jax.embeddings.write import Share, write
+from mmae_jax.embeddings.write import write
 from mmae_jax.pretrained import Pretrained
+from mmae_jax.scenes.work import Share
 
 WHOLE, EXACT = Pooling(), Storage("float32")
 

@@ -183,4 +183,4 @@ def test_what_does_not_say_what_it_is_cannot_be_loaded(tmp_path):
 def test_without_heads_there_is_no_prediction(model):
     headless = dataclasses.replace(model.experiment, targets=())
     with pytest.raises(SpecError, match="predict: the model has no heads"):
-        mmae_jax.pretrained.Pretrained(headless, model.params, runs.one_device()).predict({})
+        mmae_jax.pretrained.Pretrained(headless, model._params, runs.one_device()).predict({})
