@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,6 +114,7 @@ class Task:
 
 NAMES = ("names", "splits", "crops", "days", "crs", "which_crs", "affine")
 """Of what is kept of a unit beside its vectors."""
+TARGET = "target_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +128,7 @@ class Part:
       crops: numbers of the crops `[N]`.
       days: datetime64[D] `[N, 2]`.
       places: `[N]`.
+      targets: target → values as in a batch; of those that are read, none by commands.
     """
 
     stored: Stored | None
@@ -134,6 +137,7 @@ class Part:
     crops: np.ndarray
     days: np.ndarray
     places: list[Place]
+    targets: Mapping[str, np.ndarray]
 
     @classmethod
     def of(cls, rows: Rows, stored: Stored | None) -> Part:
@@ -141,7 +145,7 @@ class Part:
         abouts = rows.abouts
         names, splits = (np.array([getattr(about, name) for about in abouts]) for name in ("name", "split"))
         crops = np.array([about.crop for about in abouts], np.int32)
-        return cls(stored, names, splits, crops, rows.dates, [about.place for about in abouts])
+        return cls(stored, names, splits, crops, rows.dates, [about.place for about in abouts], rows.targets)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Returns it as arrays, for a file."""
@@ -149,6 +153,7 @@ class Part:
         affine = np.array([place.affine for place in self.places])
         known = (self.names, self.splits, self.crops, self.days.astype(np.int64), crs, which, affine)
         arrays = dict(zip(NAMES, known, strict=True))
+        arrays |= {f"{TARGET}{name}": values for name, values in self.targets.items()}
         if self.stored is not None:
             arrays |= {"values": self.stored.values}
             if self.stored.scale is not None:
@@ -156,15 +161,16 @@ class Part:
         return arrays
 
     @classmethod
-    def read(cls, job: Job, unit: int, storage: Storage | None) -> Part:
-        """Returns a unit that a job keeps as `arrays`; its vectors where they are said how to be stored."""
+    def read(cls, job: Job, unit: int, storage: Storage | None, targets: Iterable[str] = ()) -> Part:
+        """Returns a unit that a job keeps as `arrays`, with its vectors where `storage` says how they are stored."""
         names, splits, crops, days, crs, which, affine = (job.array(UNITS, unit, name) for name in NAMES)
         places = [Place(str(crs[of]), tuple(each)) for of, each in zip(which, affine.tolist(), strict=True)]
         stored = None
         if storage is not None:
             scale = job.array(UNITS, unit, "scale") if storage.quantization == "pixel" else None
             stored = Stored(job.array(UNITS, unit, "values"), scale)
-        return cls(stored, names, splits, crops, days.astype("datetime64[D]"), places)
+        known = {name: job.array(UNITS, unit, f"{TARGET}{name}") for name in targets}
+        return cls(stored, names, splits, crops, days.astype("datetime64[D]"), places, known)
 
 
 class Writer(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from absl import logging
 from immutabledict import immutabledict
@@ -12,6 +14,7 @@ from tqdm import tqdm
 
 from mmae_jax import spec
 from mmae_jax.embeddings.compute import embed
+from mmae_jax.embeddings.numpy_file import ARRAYS, NumpyFile
 from mmae_jax.embeddings.output import UNITS, Part, Task, Writer
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.embeddings.samples import Source
@@ -92,21 +95,11 @@ def write(
         weights=model.digest,
         origins=tuple(source.origins),
     )
-    writer = _writer(task, out)
+    writer = _writer(task, source, out)
     for file in writer.files:
         if file.exists():
             raise SpecError(f"--out: {file} exists; remove it, or name another file")
-    identity = {
-        "what": "embed",
-        "weights": task.weights,
-        "samples": source.fingerprint[:16],
-        "per": pooling.per,
-        "pool": pooling.pool,
-        "dtype": storage.dtype,
-        "quantization": storage.quantization,
-        "batch": batch_size,
-    }
-    job = Job(out, identity)
+    job = Job(out, identity(model, source, pooling, storage) | {"batch": batch_size})
     writer.prepare(job.folder)
     _compute(job, writer, model, source, task, batch_size, data, share)
     if share is not None:
@@ -120,6 +113,17 @@ def write(
     kind = f"{storage.dtype} by {storage.quantization}" if storage.quantization else storage.dtype
     vectors = "1 vector" if task.grid == 1 else f"{task.grid}² vectors"
     return f"{out}: {len(source)} × {vectors} of {len(task.channels)} numbers ({kind}); {opened}"
+
+
+def identity(model: Pretrained, source: Source, pooling: Pooling, storage: Storage) -> dict[str, Any]:
+    """Returns what decides about stored vectors, but for rounding, as JSON values."""
+    return {
+        "what": "embed",
+        "weights": model.digest,
+        "samples": source.fingerprint[:16],
+        **dataclasses.asdict(pooling),
+        **dataclasses.asdict(storage),
+    }
 
 
 def _compute(
@@ -152,8 +156,10 @@ def _compute(
                 signals.end(f"{job.folder}: {bar.n} of {bar.total} {unit_name}s are kept; the same command continues")
 
 
-def _writer(task: Task, out: Path) -> Writer:
+def _writer(task: Task, source: Source, out: Path) -> Writer:
     """Returns what writes a file, by its ending; its libraries are imported here."""
+    if out.suffix == ARRAYS:
+        return NumpyFile(task, source.experiment.targets, out)
     if out.suffix == ".parquet":
         from mmae_jax.embeddings.geoparquet import GeoParquet
 

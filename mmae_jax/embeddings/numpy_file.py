@@ -1,0 +1,44 @@
+"""Vectors with names and targets in one file of numpy arrays, for this program itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmae_jax.embeddings.output import TARGET, Part, Task
+from mmae_jax.embeddings.storage import Stored
+from mmae_jax.scenes.job import Job
+
+ARRAYS = ".npz"
+
+
+class NumpyFile:
+    """Writes `FILE.npz`."""
+
+    def __init__(self, task: Task, targets: Sequence[str], out: Path) -> None:
+        self._task, self._targets, self._out = task, tuple(targets), out
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self._out,)
+
+    def prepare(self, folder: Path) -> None:
+        """Does nothing: the job keeps all."""
+
+    def keep(self, folder: Path, samples: range, stored: Stored) -> Stored:
+        """Leaves the vectors to the job."""
+        return stored
+
+    def assemble(self, job: Job) -> str:
+        """Writes the arrays, unit after unit."""
+        storage, units = self._task.storage, range(len(self._task.units))
+        parts = [Part.read(job, unit, storage, self._targets) for unit in units]
+        vectors = [storage.decode(part.stored) for part in parts if part.stored is not None]
+        targets = {f"{TARGET}{name}": np.concatenate([part.targets[name] for part in parts]) for name in self._targets}
+        known = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("names", "splits", "crops")}
+        arrays = {"vectors": np.concatenate(vectors), **known, **targets}
+        np.savez(job.folder / self._out.name, **arrays)  # type: ignore[arg-type]
+        return f"numpy.load({str(self._out)!r})"
