@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 
+from etils import epath
+
+from mmae_jax.compilation_cache import kept_programs
+from mmae_jax.exit_codes import UsageError
 from mmae_jax.pretrained import Pretrained, load
 from mmae_jax.scenes.scene import Scene
 from mmae_jax.spec import PHASES, Experiment
@@ -27,13 +32,20 @@ def add_scene(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
     parser.add_argument(
         "--accept",
-        default="",
+        type=_checks,
+        default=frozenset(),
         metavar="CHECK,…",
         help="images are right in this after all, see docs/checks.md",
     )
     parser.add_argument("--batch", type=int, default=8, help="squares that are computed at once (default: 8)")
     parser.add_argument("--workers", type=int, default=2, help="processes that read ahead (default: 2; 0: threads)")
     parser.add_argument("--shard", metavar="i/n", help="do part i of n, from 0/n on, and leave putting together")
+
+
+def _checks(text: str) -> frozenset[str]:
+    from data_prep.arguments import checks
+
+    return checks(text)
 
 
 def open_model(options: argparse.Namespace) -> Pretrained:
@@ -46,8 +58,19 @@ def open_scene(options: argparse.Namespace, experiment: Experiment) -> Scene:
 
     Raises:
       SpecError: the description is wrong, or the images contradict the sensor contract.
-      UsageError: `--accept` names no check.
+      UsageError: the libraries that read images are not installed.
     """
-    from data_prep.scenes import open_scene as opened
+    try:
+        from data_prep.scenes import open_scene as opened
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--scene needs {error.name}: pip install 'mmae_jax[predict]'") from error
 
     return opened(options.scene, experiment, options.accept)
+
+
+def kept(options: argparse.Namespace, experiment: Experiment) -> contextlib.AbstractContextManager[None]:
+    """Keeps compiled programs beside those of the run, if the model comes from one, while it is entered."""
+    workdir = epath.Path(options.checkpoint)
+    if experiment.compilation_cache is None and not any((workdir / phase).is_dir() for phase in PHASES):
+        return contextlib.nullcontext()
+    return kept_programs(experiment, workdir)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.parser import check_at_least
-from mmae_jax.command_line.scenes import add_model, add_scene, open_model, open_scene
+from mmae_jax.command_line.scenes import add_model, add_scene, kept, open_model, open_scene
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.scenes.work import share
 
@@ -51,18 +51,19 @@ def run(options: argparse.Namespace) -> None:
     scene = open_scene(options, model.experiment)
     from mmae_jax.scenes.predict import Options, predict
 
-    predict(
-        model,
-        scene,
-        options.out,
-        Options(
-            target=options.target,
-            overlap=options.overlap,
-            batch_size=options.batch,
-            workers=options.workers,
-            probabilities=options.probabilities,
-            uncertainty=options.uncertainty,
-            preview=options.preview,
-            share=part,
-        ),
-    )
+    with kept(options, model.experiment):
+        predict(
+            model,
+            scene,
+            options.out,
+            Options(
+                target=options.target,
+                overlap=options.overlap,
+                batch_size=options.batch,
+                workers=options.workers,
+                probabilities=options.probabilities,
+                uncertainty=options.uncertainty,
+                preview=options.preview,
+                share=part,
+            ),
+        )
