@@ -67,6 +67,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         synthetic_parser = datasets.add_parser(name, help=f"in the layout of {name}", epilog=None)
         if name in arguments:
             _add_synthetic(synthetic_parser, name)
+    scene_parser = datasets.add_parser("scene", help="as a scene: one area, in files of two projections", epilog=None)
+    if "scene" in arguments:
+        from data_prep.synthetic import scene
+
+        scene.add_arguments(scene_parser)
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from data_prep.readers.accepted import refuse
 from data_prep.readers.inside import check_file
 from data_prep.readers.raw import DRIVERS
 
-MOST_OPEN = 64
-"""Files of one thread; each takes a descriptor and little memory."""
+MOST_OPEN = 512
+"""Files of one thread, and no more than a quarter of what the system lets a process open."""
 CACHE_MEGABYTES = 256
 """Of decoded blocks in a process: GDAL's own default is a share of the machine's memory."""
 
@@ -33,10 +34,15 @@ def opened(path: str) -> rasterio.DatasetReader:
     files: collections.OrderedDict[str, rasterio.DatasetReader] = _own.files
     if path not in files:
         files[path] = _open(path)
-        while len(files) > MOST_OPEN:
+        while len(files) > min(MOST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4):
             files.popitem(last=False)[1].close()
     files.move_to_end(path)
     return files[path]
+
+
+def environment() -> rasterio.Env:
+    """Returns GDAL's settings for a scene: nothing beside a file is looked at, and memory is bounded."""
+    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=CACHE_MEGABYTES)
 
 
 def state(path: str) -> str:
@@ -55,7 +61,7 @@ def _open(path: str) -> rasterio.DatasetReader:
             refuse("masks", f"{path}: mask: expected missing pixels as nodata or inside the file, found {path}.msk")
     ending = os.path.splitext(path)[1].lower()
     driver = "VRT" if ending == ".vrt" else DRIVERS.get(ending, "GTiff")
-    with naming_errors(path), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=CACHE_MEGABYTES):
+    with naming_errors(path), environment():
         file = rasterio.open(path, driver=driver)
     if len(file.subdatasets) > 1:
         raise TileError(f"{path}: expected one image, found {len(file.subdatasets)} pages")

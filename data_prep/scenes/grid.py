@@ -76,27 +76,30 @@ class Grid:
         return Window(first_column, first_row, last_column - first_column, last_row - first_row)
 
     def shift_to(self, other: Grid) -> tuple[int, int] | None:
-        """Returns row and column here of the first pixel of another grid that has the same pixels; None of others."""
-        mine, theirs = self.transform, other.transform
-        size = abs(theirs[0])
-        column, row = _at((~self.affine)[:6], theirs[2], theirs[5])
-        reach = max(other.height, other.width, self.height, self.width)
-        same = all(abs(mine[i] - theirs[i]) * reach < 10 * COINCIDES * size for i in (0, 1, 3, 4))
-        offset = max(abs(column - round(column)), abs(row - round(row)))
-        if not same or not offset < COINCIDES or not _is_same(self.crs, other.crs):
-            return None
-        return round(row), round(column)
+        """Returns row and column here of the first pixel of another grid that has the same pixels; None of others.
+
+        Coordinate systems may differ by name, as those of ETRS89 and WGS 84 do.
+        """
+        x, y = other._edge(self.crs)
+        columns, rows = _at((~self.affine)[:6], x, y)
+        first = round(float(rows[0])), round(float(columns[0]))
+        own_columns, own_rows = _around(other.width, other.height)
+        off = np.maximum(np.abs(columns - first[1] - own_columns), np.abs(rows - first[0] - own_rows)).max()
+        return first if off < COINCIDES else None
 
     def _edge(self, crs: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns x and y of points around the grid, in another coordinate system."""
-        along = np.linspace(0, 1, EDGE_POINTS)
-        zeros, ones = np.zeros_like(along), np.ones_like(along)
-        columns = np.concatenate([along, along, zeros, ones]) * self.width
-        rows = np.concatenate([zeros, ones, along, along]) * self.height
-        x, y = _at(self.transform, columns, rows)
+        x, y = _at(self.transform, *_around(self.width, self.height))
         if not _is_same(self.crs, crs):
             x, y = map(np.array, rasterio.warp.transform(_crs(self.crs), _crs(crs), x, y))
         return x, y
+
+
+def _around(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns columns and rows of points around a raster; the first is its corner."""
+    along = np.linspace(0, 1, EDGE_POINTS)
+    zeros, ones = np.zeros_like(along), np.ones_like(along)
+    return np.concatenate([along, along, zeros, ones]) * width, np.concatenate([zeros, ones, along, along]) * height
 
 
 def _at(transform: Sequence[float], x: Any, y: Any) -> tuple[Any, Any]:

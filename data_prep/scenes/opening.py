@@ -14,7 +14,7 @@ from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.accepted import accepting
 from data_prep.readers.dates import stored_date
 from data_prep.scenes.description import Scene as Description
-from data_prep.scenes.files import state
+from data_prep.scenes.files import environment, state
 from data_prep.scenes.frame import build_frame, frame_bounds, grid_of
 from data_prep.scenes.load import load
 from data_prep.scenes.sensor import PlacedSensor
@@ -43,13 +43,14 @@ class FileScene:
     def read(self, start: Cell, cells: int) -> Record:
         """Returns the record of a square; as the protocol says."""
         record: Record = {"name": f"{start[0]}_{start[1]}", "ref_date": np.array(self.ref_date, np.int16)}
-        for sensor in self.sensors:
-            try:
-                record[sensor.name] = sensor.read(grid_of(self.frame, start, cells, sensor.pixels))
-            except TileError as error:
-                raise DataError(str(error)) from error
-            except ValueError as error:
-                raise DataError(f"{sensor.name}: square at {start}: {error}") from error
+        with environment():
+            for sensor in self.sensors:
+                try:
+                    record[sensor.name] = sensor.read(grid_of(self.frame, start, cells, sensor.pixels))
+                except TileError as error:
+                    raise DataError(str(error)) from error
+                except ValueError as error:
+                    raise DataError(f"{sensor.name}: square at {start}: {error}") from error
         return record
 
 

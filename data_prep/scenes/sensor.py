@@ -13,7 +13,7 @@ from data_prep.readers.values import percents
 from data_prep.scenes.frame import bounds_of, touch
 from data_prep.scenes.grid import Bounds, Grid
 from data_prep.scenes.layers import Layer
-from data_prep.scenes.pixels import read_square, usual_resampling
+from data_prep.scenes.pixels import read_squares
 from data_prep.scenes.series import Acquisition
 from data_prep.scenes.stored import as_stored, complete
 from data_prep.shards.records import Record
@@ -84,17 +84,14 @@ class PlacedSensor:
           ValueError: heights differ by more than can be stored.
         """
         bounds, contract = square.bounds_in(square.crs), self.contract
-        dates, images, masks = [], [], []
-        for acquisition, placed, of_masks in self.series:
-            layers = placed.touching(bounds)
-            values = _mosaic(layers, square, len(contract.bands), self.resampling) if layers else None
-            found = None if values is None else complete(values, contract)
-            if found is None:
-                continue
-            dates.append(stored_date(acquisition.moment))
-            images.append(found[0])
-            if contract.mask_channels:
-                masks.append(self._mask(of_masks, bounds, square, found[1]))
+        touching = [(each, images.touching(bounds), masks) for each, images, masks in self.series]
+        touching = [each for each in touching if each[1]]
+        mosaics = _mosaics([layers for _, layers, _ in touching], square, len(contract.bands), self.resampling)
+        completed = [complete(values, contract) for values in mosaics]
+        kept = [(*each, found) for each, found in zip(touching, completed, strict=True) if found is not None]
+        dates = [stored_date(acquisition.moment) for acquisition, _, _, _ in kept]
+        images = [values for _, _, _, (values, _) in kept]
+        masks = self._masks([(of_masks, filled) for _, _, of_masks, (_, filled) in kept], bounds, square)
         shape = (square.height, square.width)
         values = np.stack(images) if images else np.empty((0, len(contract.bands), *shape), np.float32)
         pixels, base = as_stored(values, contract)
@@ -105,25 +102,36 @@ class PlacedSensor:
             record["mask"] = np.array(masks, np.uint8).reshape(-1, len(contract.mask_channels), *shape)
         return record
 
-    def _mask(self, masks: _Images, bounds: Bounds, square: Grid, filled: np.ndarray) -> np.ndarray:
-        """Returns the masks of an acquisition, percent `[M, rows, columns]`; what was filled in is not clear."""
+    def _masks(self, series: Sequence[tuple[_Images, np.ndarray]], bounds: Bounds, square: Grid) -> list[np.ndarray]:
+        """Returns the masks of acquisitions, percent `[M, rows, columns]`; what was filled in is not clear."""
         channels = len(self.contract.mask_channels)
-        if not masks.placed:
-            return np.broadcast_to(np.where(filled, UNKNOWN, 0), (channels, *filled.shape))
-        layers = masks.touching(bounds)
-        found = _mosaic(layers, square, channels, "nearest")
-        found = np.where(np.isnan(found) | filled, UNKNOWN, found)
-        return percents(Path(layers[0].path if layers else self.name), found)
+        layers = [masks.touching(bounds) for masks, _ in series]
+        found = []
+        for mosaic, (masks, filled), of in zip(
+            _mosaics(layers, square, channels, "nearest"), series, layers, strict=True
+        ):
+            clear = np.zeros_like(mosaic) if not masks.placed else np.where(np.isnan(mosaic), UNKNOWN, mosaic)
+            found.append(percents(Path(of[0].path if of else self.name), np.where(filled, UNKNOWN, clear)))
+        return found
 
 
-def _mosaic(layers: Sequence[Layer], square: Grid, bands: int, resampling: str | None) -> np.ndarray:
-    """Returns values `[bands, rows, columns]`: each pixel of the first image that has it, NaN where none does."""
-    found = np.full((bands, square.height, square.width), np.nan, np.float32)
-    for layer in layers:
-        channels = list(layer.channels)
-        lacking = np.isnan(found[channels])
-        if lacking.any():
-            values = read_square(layer, square, resampling or usual_resampling(layer.grid, square))
-            found = found.astype(np.result_type(found, values), copy=False)
-            found[channels] = np.where(lacking, values, found[channels])
+def _mosaics(series: Sequence[Sequence[Layer]], square: Grid, bands: int, resampling: str | None) -> list[np.ndarray]:
+    """Returns values `[bands, rows, columns]` of each acquisition: each pixel of its first image that has it, else NaN.
+
+    Images that add nothing to those before them are not read.
+    """
+    found = [np.full((bands, square.height, square.width), np.nan, np.float32) for _ in series]
+    for turn in range(max(map(len, series), default=0)):
+        layers, wanted = [], []
+        for number, members in enumerate(series):
+            if turn < len(members) and np.isnan(found[number][list(members[turn].channels)]).any():
+                layers.append(members[turn])
+                wanted.append(number)
+        for number, layer, values in zip(wanted, layers, read_squares(layers, square, resampling), strict=True):
+            channels, mosaic = (
+                list(layer.channels),
+                found[number].astype(np.result_type(found[number], values), copy=False),
+            )
+            mosaic[channels] = np.where(np.isnan(mosaic[channels]), values, mosaic[channels])
+            found[number] = mosaic
     return found

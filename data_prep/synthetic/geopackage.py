@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,10 @@ def square(west: float, north: float, side: float) -> bytes:
     return struct.pack("<BIII10d", 1, 3, 1, 5, *ring)
 
 
-def write_table(path: Path, columns: Mapping[str, Sequence[str]], squares: Sequence[bytes]) -> None:
-    """Writes one layer, in Lambert-93, with a geometry and text attributes a row.
+def write_table(
+    path: Path, columns: Mapping[str, Sequence[Any]], squares: Sequence[bytes], crs: str = "EPSG:2154"
+) -> None:
+    """Writes one layer with a geometry and attributes a row: text, or arrays of numbers.
 
     Raises:
       DataPrepError: pyogrio is not installed.
@@ -31,9 +34,11 @@ def write_table(path: Path, columns: Mapping[str, Sequence[str]], squares: Seque
     pyogrio.raw.write(
         path,
         geometry=np.array(squares, object),
-        field_data=[np.array(values, object) for values in columns.values()],
+        field_data=[
+            values if isinstance(values, np.ndarray) else np.array(values, object) for values in columns.values()
+        ],
         fields=list(columns),
         geometry_type="Polygon",
-        crs="EPSG:2154",
+        crs=crs,
         driver="GPKG",
     )

@@ -54,19 +54,23 @@ class Forest:
 
 def grow(rng: np.random.Generator) -> Forest:
     """Returns a random tile: one to three genera in stands of crowns, often with unlabelled gaps."""
-    mix = _mix(rng)
+    mix = draw_mix(rng)
     main = int(np.argmax(mix[:-1]))
     spacing = COVERS[main].crown * PIXELS_PER_METER * rng.uniform(0.9, 1.1)
     rows, columns, nearest, (down, right) = _crowns(rng, spacing)
     cover = _stands(rng, mix, rows, columns)[nearest]
-    crown_brightness = rng.normal(1.0, 0.08, len(rows))[nearest]
-    dome = 1.15 - 1.1 * (down**2 + right**2) / spacing**2
-    sunlit = 0.25 * (down + right) / spacing  # aerial images are taken around noon: the sun is in the south
-    relief = (crown_brightness * (dome + sunlit)).clip(0.25)
+    relief = shade(rng.normal(1.0, 0.08, len(rows))[nearest], down, right, spacing)
     return Forest(main, cover, relief, rng.normal(0, 3.5), rng.normal(1, 0.05))
 
 
-def _mix(rng: np.random.Generator) -> np.ndarray:
+def shade(brightness: np.ndarray, down: np.ndarray, right: np.ndarray, spacing: float) -> np.ndarray:
+    """Returns the brightness of crowns where one is `down` and `right` of their centres."""
+    dome = 1.15 - 1.1 * (down**2 + right**2) / spacing**2
+    sunlit = 0.25 * (down + right) / spacing  # aerial images are taken around noon: the sun is in the south
+    return (brightness * (dome + sunlit)).clip(0.25)
+
+
+def draw_mix(rng: np.random.Generator) -> np.ndarray:
     """Shares of all covers: the main genus has most, up to two others and the unlabelled rest share what remains."""
     count = rng.choice([1, 2, 3], p=[0.45, 0.35, 0.2])
     chosen = rng.choice(len(GENERA), count, replace=False, p=_WEIGHTS / _WEIGHTS.sum())
@@ -87,18 +91,33 @@ def _crowns(
     rows = (grid[:, None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
     columns = (grid[None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
     pixels = np.arange(SIDE, dtype=np.float32)
-    home = np.floor(pixels / spacing).astype(int) + 1
-    best = np.full((SIDE, SIDE), np.inf, np.float32)
-    nearest = np.zeros((SIDE, SIDE), int)
+    nearest = nearest_point(rows, columns, spacing, pixels, pixels)
+    rows, columns = rows.ravel(), columns.ravel()
+    return rows, columns, nearest, (pixels[:, None] - rows[nearest], pixels[None] - columns[nearest])
+
+
+def nearest_point(
+    rows: np.ndarray, columns: np.ndarray, spacing: float, down: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """Returns the number of the nearest of some points for each place of a raster, int `[len(down), len(right)]`.
+
+    Args:
+      rows, columns: places of the points, `[n, n]`: point `i, j` near `(i - 0.5, j - 0.5) * spacing`.
+      spacing: distance of points.
+      down, right: rows and columns of the raster, in the same unit.
+    """
+    count = len(rows)
+    home = [np.floor(along / spacing).astype(int) + 1 for along in (down, right)]
+    best = np.full((len(down), len(right)), np.inf, np.float32)
+    nearest = np.zeros(best.shape, int)
     for up in (-1, 0, 1):
         for left in (-1, 0, 1):
-            row, column = (home + up).clip(0, count - 1)[:, None], (home + left).clip(0, count - 1)[None]
-            squared = (rows[row, column] - pixels[:, None]) ** 2 + (columns[row, column] - pixels[None]) ** 2
+            row, column = (home[0] + up).clip(0, count - 1)[:, None], (home[1] + left).clip(0, count - 1)[None]
+            squared = (rows[row, column] - down[:, None]) ** 2 + (columns[row, column] - right[None]) ** 2
             closer = squared < best
             best = np.where(closer, squared, best)
             nearest = np.where(closer, row * count + column, nearest)
-    rows, columns = rows.ravel(), columns.ravel()
-    return rows, columns, nearest, (pixels[:, None] - rows[nearest], pixels[None] - columns[nearest])
+    return nearest
 
 
 def _stands(rng: np.random.Generator, mix: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -113,10 +132,20 @@ def _stands(rng: np.random.Generator, mix: np.ndarray, rows: np.ndarray, columns
 
 def photograph(rng: np.random.Generator, forest: Forest) -> np.ndarray:
     """Returns an aerial image uint8 `[4, 304, 304]` (NIR, G, B, R) of `forest`."""
+    return expose(rng, draw_flight(rng), forest.cover, forest.relief)
+
+
+def draw_flight(rng: np.random.Generator) -> np.ndarray:
+    """Returns the brightness of a flight's images, `[4, 1, 1]`: flights differ more than many genera do."""
+    return np.asarray(rng.normal(1, 0.1) * rng.normal(1, 0.04, (4, 1, 1)))
+
+
+def expose(rng: np.random.Generator, flight: np.ndarray, cover: np.ndarray, relief: np.ndarray) -> np.ndarray:
+    """Returns an aerial image uint8 `[4, n, n]` of covers and brightness `[n, n]`, n a multiple of 4."""
+    side = len(cover)
     grey = np.array([genus.aerial for genus in COVERS], np.float32).T
-    flight = rng.normal(1, 0.1) * rng.normal(1, 0.04, (4, 1, 1))  # flights differ more than many genera do
-    foliage = rng.normal(1, 0.1, (SIDE // 4, SIDE // 4)).repeat(4, 0).repeat(4, 1) * rng.normal(1, 0.07, (SIDE, SIDE))
-    image = grey[:, forest.cover] * flight.astype(np.float32) * (forest.relief * foliage).astype(np.float32)
+    foliage = rng.normal(1, 0.1, (side // 4, side // 4)).repeat(4, 0).repeat(4, 1) * rng.normal(1, 0.07, (side, side))
+    image = grey[:, cover] * flight.astype(np.float32) * (relief * foliage).astype(np.float32)
     return image.clip(0, 255).astype(np.uint8)
 
 
