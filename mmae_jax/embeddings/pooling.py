@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mmae_jax.models.heads import on_grid
 from mmae_jax.models.model import Model
@@ -39,7 +41,7 @@ class Pooling:
         return experiment.inputs[reference(experiment)].grid if self.per == "patch" else 1
 
     def __call__(self, model: Model, samples: Samples) -> jax.Array:
-        """Returns float32 `[B, g, g, P, E]`; NaN where nothing of a part is there.
+        """Returns float32 `[B, g, g, P, E]`; NaN where a part is not there, or no pixel of a patch was seen.
 
         Args:
           model: its encoder is what counts.
@@ -50,7 +52,7 @@ class Pooling:
         """
         features, available = model.encoder.features(samples), model.encoder.available(samples)
         grid = self.grid(model.experiment)
-        totals, counts = [], []
+        totals, counts, seen = [], [], []
         for name, one in model.experiment.inputs.items():
             runs = one.num_dates if self.pool == "date" else 1
             total, count = _sums(features[name], available[name], runs, name)
@@ -58,13 +60,18 @@ class Pooling:
                 # a date is there at all positions or at none
                 totals.append(on_grid(total, grid))
                 counts.append(count[:, :, :1])
+                dates = _seen(samples, name, one.patch_size, grid)
+                seen.append(dates if self.pool == "date" else dates.any(axis=1, keepdims=True))
             else:
                 totals.append(total.sum(axis=2, keepdims=True))
                 counts.append(count.sum(axis=2, keepdims=True))
+                seen.append(counts[-1] > 0)
         if self.pool == "mean":
             totals, counts = [sum(totals[1:], totals[0])], [sum(counts[1:], counts[0])]
-        total, count = jnp.concatenate(totals, axis=1), jnp.concatenate(counts, axis=1)[..., None]
-        vectors = jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
+            seen = [functools.reduce(jnp.logical_or, seen)]
+        total, count, known = (jnp.concatenate(arrays, axis=1) for arrays in (totals, counts, seen))
+        known = (known & (count > 0))[..., None]
+        vectors = jnp.where(known, total / jnp.maximum(count, 1)[..., None], jnp.nan)
         return vectors.transpose(0, 2, 1, 3).reshape(len(vectors), grid, grid, *vectors.shape[1::2])
 
 
@@ -88,3 +95,18 @@ def _sums(features: jax.Array, available: jax.Array, runs: int, name: str) -> tu
     kept = jnp.where(there, features.astype(jnp.float32), 0)
     total = kept.reshape(batch, -1, runs, length, width).sum(axis=1)
     return total, available.astype(jnp.float32).reshape(batch, -1, runs, length).sum(axis=1)
+
+
+def _seen(samples: Samples, name: str, patch: int, grid: int) -> jax.Array:
+    """Returns bool `[B, D, grid²]`: was any pixel of an input's patch, or of the patch at that place, observed?"""
+    valid = samples.pixels_valid[name]
+    batch, dates, side, _ = valid.shape
+    if side > 1:
+        own = side // patch
+        # where patches are finer than the grid, all of those in a place
+        finer = own // grid if own % grid == 0 else 1
+        parts = own // finer
+        pixels = side // parts
+        valid = valid.reshape(batch, dates, parts, pixels, parts, pixels).any(axis=(3, 5))
+    at = np.arange(grid) * valid.shape[-1] // grid
+    return valid[:, :, at[:, None], at].reshape(batch, dates, -1)

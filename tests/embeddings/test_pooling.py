@@ -1,5 +1,7 @@
 """Vectors are means of the encoded tokens that are there."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -65,3 +67,22 @@ def test_a_sample_without_anything_has_no_vector(tiny):
     for name in EXPERIMENT.inputs:
         samples = experiments.without(samples, name, np.nan)
     assert np.isnan(pooled(tiny, Pooling("tile", "mean"), samples)).all()
+
+
+def test_a_patch_of_which_no_pixel_was_seen_has_no_vector(tiny):
+    """Nothing was seen on the left but by the aerial image, in its upper half."""
+    samples = experiments.random_samples(EXPERIMENT)
+    there = {
+        name: np.broadcast_to(
+            np.arange(one.image_size) >= one.image_size // 2, (3, one.num_dates, one.image_size, one.image_size)
+        ).copy()
+        for name, one in EXPERIMENT.inputs.items()
+    }
+    there["aerial"][:, :, :4] |= True
+    samples = dataclasses.replace(samples, pixels_valid={name: np.asarray(each) for name, each in there.items()})
+    found = np.isnan(pooled(tiny, Pooling("patch", "sensor"), samples))[0, :, :, :, 0]
+    names = Pooling("patch", "sensor").parts(EXPERIMENT)
+    assert found[:, :, names.index("aerial")].tolist() == [[False, False], [True, False]]
+    assert found[:, :, names.index("s2")].tolist() == [[True, False], [True, False]]
+    every = np.isnan(pooled(tiny, Pooling("patch", "mean"), samples))[0, :, :, 0, 0]
+    assert every.tolist() == [[False, False], [True, False]]
