@@ -13,10 +13,10 @@ BLOCK = 300
 """Aerial pixels along a side of what is grown at once: a tile of 60 m."""
 CELL = 50
 """Aerial pixels along a side of a satellite pixel."""
-STAND = 110 * PIXELS_PER_METER
-"""Distance of stands in aerial pixels: tiles have as many genera as those of single tiles."""
-REACH = 2.4 * STAND
-"""How far around its middle the crowns of a stand are drawn."""
+STAND = 240 * PIXELS_PER_METER
+"""Distance of stands in aerial pixels: most tiles have one to three genera, as single tiles do."""
+REACH = 1.25 * STAND
+"""How far around its middle the crowns of a stand are drawn, along both axes: no place of it is further off."""
 PATCH = 17 * PIXELS_PER_METER
 """Distance of the patches of one genus inside a stand."""
 
