@@ -19,6 +19,7 @@ from mmae_jax.embeddings.output import UNITS, Part, Task, Writer
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.embeddings.samples import Source
 from mmae_jax.embeddings.storage import Storage
+from mmae_jax.formats import naming_folder
 from mmae_jax.launch.signals import Signals
 from mmae_jax.pretrained import Pretrained
 from mmae_jax.scenes.job import Job
@@ -48,9 +49,9 @@ def check_out(out: Path, of_scene: bool) -> None:
     if missing := [name for name in NEEDED[out.suffix] if importlib.util.find_spec(name) is None]:
         raise SpecError(f"--out: {out.suffix} needs {', '.join(missing)}: `pip install 'mmae_jax[predict]'`")
     if out.exists():
-        raise SpecError(f"--out: {out} exists; remove it, or name another file")
-    if not out.absolute().parent.is_dir():
-        raise SpecError(f"--out: {out.absolute().parent} is not a folder")
+        raise SpecError(f"--out: {out} exists already; delete it, or choose another")
+    if not out.parent.is_dir():
+        raise SpecError(f"--out: expected an existing folder for {out.name}, found none at {out.parent}")
 
 
 def write(
@@ -96,9 +97,11 @@ def write(
         origins=tuple(source.origins),
     )
     writer = _writer(task, source, out)
+    begun = out.with_name(f"{out.name}.partial").exists()
     for file in writer.files:
-        if file.exists():
-            raise SpecError(f"--out: {file} exists; remove it, or name another file")
+        # a process that died between the two has moved the first to its place
+        if file.exists() and not begun:
+            raise SpecError(f"--out: {file} exists already; delete it, or choose another")
     job = Job(out, identity(model, source, pooling, storage) | {"batch": batch_size})
     writer.prepare(job.folder)
     _compute(job, writer, model, source, task, batch_size, data, share)
@@ -149,7 +152,8 @@ def _compute(
     with tqdm(total=sum(map(len, ranges)), unit=unit_name, smoothing=0.05) as bar, Signals() as signals:
         found = embed(model, source, task.pooling, ranges, batch_size, data, bar.update)
         for unit, samples, rows in zip(left, ranges, found, strict=True):
-            kept = writer.keep(job.folder, samples, task.storage.encode(rows.vectors))
+            with naming_folder(job.folder):
+                kept = writer.keep(job.folder, samples, task.storage.encode(rows.vectors))
             job.keep(UNITS, unit, Part.of(rows, kept).arrays())
             signals.something_to_save = True
             if signals.received:

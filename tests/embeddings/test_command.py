@@ -35,7 +35,7 @@ def test_it_says_what_it_wrote_and_how_to_open_it(embed, tmp_path):
     [
         (["--out=a.tif"], 1, "--out: a .tif is one area, of a scene; tiles are written as .parquet or .zarr"),
         (["--out=a.csv"], 1, "--out: expected a name that ends in .parquet, .zarr, .tif, found a.csv"),
-        (["--out=no/a.zarr"], 1, "no is not a folder"),
+        (["--out=no/a.zarr"], 1, "--out: expected an existing folder for a.zarr, found none at no"),
         (["--out=a.zarr", "--quantization=pixel"], 2, "--quantization: is of --dtype=int8, found float16"),
         (["--out=a.zarr", "--shard=2/2"], 2, "--shard: expected i/n with i from 0 to n - 1, such as 0/4, found '2/2'"),
         (["--out=a.zarr", "--batch=0"], 2, "--batch: expected 1 or more, found 0"),
@@ -54,7 +54,7 @@ def test_mistakes_are_told_in_a_line(embed, tmp_path, monkeypatch, arguments, co
 def test_a_file_that_is_there_is_left_alone(embed, tmp_path):
     out = tmp_path / "a.parquet"
     out.write_text("mine")
-    assert embed(f"--out={out}") == (1, f"error: --out: {out} exists; remove it, or name another file")
+    assert embed(f"--out={out}") == (1, f"error: --out: {out} exists already; delete it, or choose another")
     assert out.read_text() == "mine"
 
 

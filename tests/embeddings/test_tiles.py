@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import geopandas
@@ -12,11 +13,15 @@ import xarray
 import zarr
 
 from mmae_jax import spec
+from mmae_jax.data.batch import Batch
 from mmae_jax.data.pipeline import eval_batches
 from mmae_jax.data.shards import open_shards
 from mmae_jax.embeddings.output import UNITS
+from mmae_jax.embeddings.places import Place
 from mmae_jax.embeddings.pooling import Pooling
+from mmae_jax.embeddings.samples import About
 from mmae_jax.embeddings.storage import Storage, Stored
+from mmae_jax.embeddings.tiles import ShardSamples
 from mmae_jax.scenes.job import Job
 from mmae_jax.scenes.work import Share
 from mmae_jax.spec import SpecError
@@ -148,3 +153,39 @@ def test_work_for_another_result_is_not_taken_over(random_model, tiles, tmp_path
     written(random_model, tiles, out, share=Share(0, 2))
     with pytest.raises(SpecError, match=r"tiles.parquet.partial: was begun with pool 'mean', found 'date'"):
         written(random_model, tiles, out, Pooling(pool="date"))
+
+
+class Elsewhere:
+    """The first tiles of a source, at other places."""
+
+    def __init__(self, source: ShardSamples, *crs: str) -> None:
+        self._source, self._crs = source, crs
+        self.experiment, self.fingerprint, self.area = source.experiment, ",".join(crs), None
+        self.origins = source.origins
+
+    def __len__(self) -> int:
+        return len(self._crs)
+
+    def sample(self, index: int) -> tuple[Batch, About]:
+        sample, about = self._source.sample(index)
+        place = Place(self._crs[index], (60.0, 0.0, 500_000.0, 0.0, -60.0, 5_600_000.0))
+        return sample, dataclasses.replace(about, place=place)
+
+
+def test_tiles_in_several_systems_have_polygons_in_one(random_model, tiles, tmp_path):
+    source = Elsewhere(tiles, "EPSG:32631", "EPSG:32632", "")
+    table = geopandas.read_parquet(written(random_model, source, tmp_path / "tiles.parquet"))
+    assert table.crs == "OGC:CRS84"
+    assert table["crs"].tolist() == ["EPSG:32631", "EPSG:32632", ""]
+    np.testing.assert_allclose(table.geometry[:2].bounds["minx"], [3, 9], atol=1e-3)
+    assert table.geometry[2] is None
+    store = zarr.open_group(written(random_model, source, tmp_path / "tiles.zarr"))
+    assert store["crs"][:].tolist() == ["EPSG:32631", "EPSG:32632", ""]
+    assert "proj:code" not in store.attrs
+
+
+def test_tiles_without_a_place_have_none(random_model, tiles, tmp_path):
+    table = geopandas.read_parquet(written(random_model, Elsewhere(tiles, "", ""), tmp_path / "tiles.parquet"))
+    assert table.crs is None
+    assert table.geometry.isna().all()
+    assert "corners" not in zarr.open_group(written(random_model, Elsewhere(tiles, ""), tmp_path / "tiles.zarr"))
