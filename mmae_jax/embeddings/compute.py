@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,10 +41,11 @@ def embed(
     batch_size: int,
     data: spec.Data,
     on_samples: Callable[[int], object] = lambda number: None,
-) -> Iterator[Rows]:
+) -> Generator[Rows]:
     """Yields the vectors of each range of samples.
 
-    Each range begins with a batch of its own, so that its vectors depend on nothing but it and `batch_size`.
+    Each range begins with a batch of its own, so that its vectors depend on nothing but it and `batch_size`. Readers
+    end when it is closed.
 
     Args:
       model: the model.
@@ -57,14 +59,13 @@ def embed(
     Raises:
       DataError: a sample cannot be read.
     """
-    found = _by_batch(model, pooling, SampleBatches(source, ranges, batch_size), data)
-    for part in ranges:
-        parts: list[Rows] = []
-        for _ in range(0, len(part), batch_size):
-            parts.append(next(found))
-            on_samples(len(parts[-1].abouts))
-        yield joined(parts)
-    found.close()
+    with contextlib.closing(_by_batch(model, pooling, SampleBatches(source, ranges, batch_size), data)) as found:
+        for part in ranges:
+            parts: list[Rows] = []
+            for _ in range(0, len(part), batch_size):
+                parts.append(next(found))
+                on_samples(len(parts[-1].abouts))
+            yield joined(parts)
 
 
 def _by_batch(model: Pretrained, pooling: Pooling, batches: SampleBatches, data: spec.Data) -> Generator[Rows]:

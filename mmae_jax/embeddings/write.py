@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 from collections.abc import Mapping
@@ -149,8 +150,11 @@ def _compute(
         return
     ranges = [task.units[unit] for unit in left]
     unit_name = "tile" if task.area is None else "square"
-    with tqdm(total=sum(map(len, ranges)), unit=unit_name, smoothing=0.05) as bar, Signals() as signals:
-        found = embed(model, source, task.pooling, ranges, batch_size, data, bar.update)
+    with (
+        tqdm(total=sum(map(len, ranges)), unit=unit_name, smoothing=0.05) as bar,
+        contextlib.closing(embed(model, source, task.pooling, ranges, batch_size, data, bar.update)) as found,
+        Signals() as signals,
+    ):
         for unit, samples, rows in zip(left, ranges, found, strict=True):
             with naming_folder(job.folder):
                 kept = writer.keep(job.folder, samples, task.storage.encode(rows.vectors))
