@@ -1,13 +1,17 @@
 """Vectors are means of the encoded tokens that are there."""
 
 import dataclasses
+import types
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mmae_jax import spec
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.models.heads import on_grid
+from mmae_jax.models.samples import Samples
 from tests import experiments
 
 EXPERIMENT = experiments.experiment(targets=())
@@ -86,3 +90,26 @@ def test_a_patch_of_which_no_pixel_was_seen_has_no_vector(tiny):
     assert found[:, :, names.index("s2")].tolist() == [[True, False], [True, False]]
     every = np.isnan(pooled(tiny, Pooling("patch", "mean"), samples))[0, :, :, 0, 0]
     assert every.tolist() == [[False, False], [True, False]]
+
+
+class OneToken:
+    """Another encoder: one token of width 2 for all dates of an input, the number of the input."""
+
+    def __init__(self, experiment: spec.Experiment) -> None:
+        self.numbers = {name: number for number, name in enumerate(experiment.inputs)}
+
+    def available(self, samples: Samples) -> dict[str, jnp.ndarray]:
+        return {name: samples.dates_valid[name].any(axis=1)[:, None, None] for name in self.numbers}
+
+    def features(self, samples: Samples) -> dict[str, jnp.ndarray]:
+        return {name: jnp.full((3, 1, 1, 2), number, jnp.float32) for name, number in self.numbers.items()}
+
+
+def test_any_encoder_is_pooled():
+    model = types.SimpleNamespace(experiment=EXPERIMENT, encoder=OneToken(EXPERIMENT))
+    samples = experiments.without(experiments.random_samples(EXPERIMENT), "s2", np.nan)
+    for per in ("tile", "patch"):
+        found = np.asarray(Pooling(per, "mean")(model, samples))
+        np.testing.assert_allclose(found, (0 + 2 + 3) / 3)
+    with pytest.raises(spec.SpecError, match="--pool=date: expected tokens of 3 dates of s2 from the encoder, found 1"):
+        Pooling("tile", "date")(model, samples)
