@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import logging
+import os
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
@@ -71,14 +73,17 @@ def open_scene(path: str | Path, experiment: Experiment, accept: Set[str] = froz
     with accepting(accept):
         described = load(path, experiment.dataset)
         try:
-            return _open(path.absolute().parent, described, experiment)
+            scene = _open(path.absolute().parent, described, experiment)
+            said = hashlib.sha256(repr((described, sorted(accept))).encode()).hexdigest()
+            scene.files = [f"{path.name} {said}", *scene.files]
+            return scene
         except DataPrepError:
             raise
         except SpecError as error:
             raise DataPrepError(f"{path}: {error}") from error
 
 
-def _open(folder: Path, described: Description, experiment: Experiment) -> Scene:
+def _open(folder: Path, described: Description, experiment: Experiment) -> FileScene:
     contract = experiment.dataset
     used = list(dict.fromkeys(map(experiment.modality_name, experiment.inputs)))
     names = [name for name in described.sensors if name in used]
@@ -103,10 +108,15 @@ def _open(folder: Path, described: Description, experiment: Experiment) -> Scene
     )
     return FileScene(
         frame,
-        [f"{file} {state(file)}" for file in files],
+        [f"{_below(folder, file)} {state(file)}" for file in files],
         stored_date(ref_date or first),
         (*sensors.values(), *no_images),
     )
+
+
+def _below(folder: Path, file: str) -> str:
+    """Returns the name of a file that is the same wherever the folder is."""
+    return file if "://" in file else os.path.relpath(file, folder)
 
 
 def _reference(experiment: Experiment, names: Sequence[str]) -> str:

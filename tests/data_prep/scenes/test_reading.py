@@ -49,6 +49,28 @@ def test_pixels_of_one_grid_are_the_same_bit_for_bit(folder):
     assert record["ref_date"].tolist() == [2018, 182, 0]
 
 
+def test_files_tell_what_changed(folder):
+    path = describe(folder, BOTH)
+    before = list(open_scene(path, experiment()).files)
+    assert before == open_scene(path, experiment()).files
+    assert len(before) == 1 + 5
+    write(folder / "s2/20180301.tif", values(2, 9, 8, dtype="uint16"), 10.0)
+    changed = list(open_scene(path, experiment()).files)
+    assert [new.split()[0] for old, new in zip(before, changed, strict=True) if old != new] == ["s2/20180301.tif"]
+    described = open_scene(describe(folder, BOTH.replace("2018-07-01", "2018-07-02")), experiment()).files
+    assert described[0] != before[0]
+    assert described[1:] == changed[1:]
+
+
+def test_a_part_of_a_scene(folder):
+    text = f"{BOTH}, region=({LEFT + 11}, {TOP - 39}, {LEFT + 1000}, {TOP - 5})"
+    scene = open_scene(describe(folder, text), experiment())
+    assert (scene.frame.left, scene.frame.top, scene.frame.cells) == (LEFT + 10, TOP, (4, 5))
+    whole = open_scene(describe(folder, BOTH), experiment())
+    for name in ("aerial", "s2"):
+        np.testing.assert_array_equal(scene.read((1, 1), 2)[name]["pixels"], whole.read((1, 2), 2)[name]["pixels"])
+
+
 def test_a_square_is_what_evaluation_takes(folder):
     tried = experiment()
     scene = open_scene(describe(folder, BOTH), tried)
