@@ -17,8 +17,9 @@ from data_prep.readers.accepted import accepting
 from data_prep.readers.dates import stored_date
 from data_prep.scenes.description import Scene as Description
 from data_prep.scenes.files import environment, state
-from data_prep.scenes.frame import build_frame, frame_bounds, grid_of
+from data_prep.scenes.frame import build_frame, frame_bounds
 from data_prep.scenes.load import load
+from data_prep.scenes.seen import Recent
 from data_prep.scenes.sensor import PlacedSensor
 from data_prep.scenes.series import Acquisition, read_series
 from data_prep.scenes.sources import Moment, day
@@ -41,6 +42,7 @@ class FileScene:
     files: Sequence[str]
     ref_date: tuple[int, int, int]
     sensors: tuple[PlacedSensor, ...]
+    _recent: Recent = dataclasses.field(default_factory=Recent, repr=False)
 
     def read(self, start: Cell, cells: int) -> Record:
         """Returns the record of a square; as the protocol says."""
@@ -48,7 +50,7 @@ class FileScene:
         with environment():
             for sensor in self.sensors:
                 try:
-                    record[sensor.name] = sensor.read(grid_of(self.frame, start, cells, sensor.pixels))
+                    record[sensor.name] = sensor.read(self.frame, start, cells, self._recent)
                 except TileError as error:
                     raise DataError(str(error)) from error
                 except ValueError as error:

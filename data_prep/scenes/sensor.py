@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,17 +12,17 @@ import numpy as np
 
 from data_prep.readers.dates import stored_date
 from data_prep.readers.values import percents
-from data_prep.scenes.frame import bounds_of, touch
+from data_prep.scenes.frame import bounds_of, grid_of, touch
 from data_prep.scenes.grid import Bounds, Grid
 from data_prep.scenes.layers import Layer
 from data_prep.scenes.pixels import read_squares
+from data_prep.scenes.seen import PART_PIXELS, UNKNOWN, Recent, Seen, stitched
 from data_prep.scenes.series import Acquisition
 from data_prep.scenes.stored import as_stored, complete
 from data_prep.shards.records import Record
+from mmae_jax.data.crops import Cell
+from mmae_jax.scenes.scene import Frame
 from mmae_jax.spec import Modality
-
-UNKNOWN = 100
-"""Percent of pixels that no mask covers: what is not known to be clear is not clear."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,42 +78,72 @@ class PlacedSensor:
         series = tuple(each for each in self.series if each[1].touching(bounds))
         return dataclasses.replace(self, series=series)
 
-    def read(self, square: Grid) -> Record:
-        """Returns the sensor's part of a record on a square of its own pixels.
+    def read(self, frame: Frame, start: Cell, cells: int, recent: Recent) -> Record:
+        """Returns the sensor's part of a record on a square of the frame.
+
+        Args:
+          frame: that of the scene.
+          start: first row and column of the square, in cells.
+          cells: its side.
+          recent: parts of the ground that are kept for other squares.
 
         Raises:
           TileError: a file cannot be read, or a mask is none.
           ValueError: heights differ by more than can be stored.
         """
-        bounds, contract = square.bounds_in(square.crs), self.contract
-        touching = [(each, images.touching(bounds), masks) for each, images, masks in self.series]
-        touching = [each for each in touching if each[1]]
-        mosaics = _mosaics([layers for _, layers, _ in touching], square, len(contract.bands), self.resampling)
-        completed = [complete(values, contract) for values in mosaics]
-        kept = [(*each, found) for each, found in zip(touching, completed, strict=True) if found is not None]
-        dates = [stored_date(acquisition.moment) for acquisition, _, _, _ in kept]
-        images = [values for _, _, _, (values, _) in kept]
-        masks = self._masks([(of_masks, filled) for _, _, of_masks, (_, filled) in kept], bounds, square)
-        shape = (square.height, square.width)
-        values = np.stack(images) if images else np.empty((0, len(contract.bands), *shape), np.float32)
-        pixels, base = as_stored(values, contract)
+        contract, side = self.contract, PART_PIXELS // self.pixels
+        if side <= 1:
+            seen = self._see(grid_of(frame, start, cells, self.pixels))
+        else:
+            rows, columns = (range(first // side, (first + cells - 1) // side + 1) for first in start)
+            parts = {
+                at: recent.get((self.name, at), functools.partial(self._see_part, frame, at, side))
+                for at in itertools.product(rows, columns)
+            }
+            row, column = (first * self.pixels for first in start)
+            seen = stitched(parts, side * self.pixels, (row, column), cells * self.pixels)
+        completed = [complete(values, contract) for values in seen.images]
+        kept = [(number, *found) for number, found in enumerate(completed) if found is not None]
+        images = [values for _, values, _ in kept]
+        pixels, base = as_stored(np.stack(images) if images else seen.images[:0], contract)
+        dates = [stored_date(self.series[seen.numbers[number]][0].moment) for number, _, _ in kept]
         record: Record = {"pixels": pixels, "dates": np.array(dates, np.int16).reshape(-1, 3)}
         if base is not None:
             record["base"] = base
         if contract.mask_channels:
-            record["mask"] = np.array(masks, np.uint8).reshape(-1, len(contract.mask_channels), *shape)
+            masks = [np.where(filled, UNKNOWN, seen.masks[number]) for number, _, filled in kept]  # filled: not clear
+            record["mask"] = np.array(masks, np.uint8).reshape(len(kept), *seen.masks.shape[1:])
         return record
 
-    def _masks(self, series: Sequence[tuple[_Images, np.ndarray]], bounds: Bounds, square: Grid) -> list[np.ndarray]:
-        """Returns the masks of acquisitions, percent `[M, rows, columns]`; what was filled in is not clear."""
-        channels = len(self.contract.mask_channels)
-        layers = [masks.touching(bounds) for masks, _ in series]
+    def _see_part(self, frame: Frame, at: Cell, side: int) -> Seen:
+        row, column = at
+        return self._see(grid_of(frame, (row * side, column * side), side, self.pixels))
+
+    def _see(self, square: Grid) -> Seen:
+        """Returns the acquisitions whose images touch a square, and their masks."""
+        bounds, channels = square.bounds_in(square.crs), len(self.contract.mask_channels)
+        layers = {number: images.touching(bounds) for number, (_, images, _) in enumerate(self.series)}
+        numbers = [number for number, touching in layers.items() if touching]
+        bands = len(self.contract.bands)
+        images = _mosaics([layers[number] for number in numbers], square, bands, self.resampling)
+        masks = self._masks(numbers, bounds, square) if channels else []
+        shape = (square.height, square.width)
+        return Seen(
+            tuple(numbers),
+            np.stack(images) if images else np.empty((0, bands, *shape), np.float32),
+            np.array(masks, np.uint8).reshape(len(numbers), channels, *shape),
+        )
+
+    def _masks(self, numbers: Sequence[int], bounds: Bounds, square: Grid) -> list[np.ndarray]:
+        """Returns the masks of acquisitions, percent `[M, rows, columns]`; without any, all is clear."""
+        masks = [self.series[number][2] for number in numbers]
+        layers = [each.touching(bounds) for each in masks]
         found = []
-        for mosaic, (masks, filled), of in zip(
-            _mosaics(layers, square, channels, "nearest"), series, layers, strict=True
+        for mosaic, each, touching in zip(
+            _mosaics(layers, square, len(self.contract.mask_channels), "nearest"), masks, layers, strict=True
         ):
-            clear = np.zeros_like(mosaic) if not masks.placed else np.where(np.isnan(mosaic), UNKNOWN, mosaic)
-            found.append(percents(Path(of[0].path if of else self.name), np.where(filled, UNKNOWN, clear)))
+            clear = np.where(np.isnan(mosaic), UNKNOWN if each.placed else 0, mosaic)
+            found.append(percents(Path(touching[0].path if touching else self.name), clear))
         return found
 
 
@@ -128,10 +160,8 @@ def _mosaics(series: Sequence[Sequence[Layer]], square: Grid, bands: int, resamp
                 layers.append(members[turn])
                 wanted.append(number)
         for number, layer, values in zip(wanted, layers, read_squares(layers, square, resampling), strict=True):
-            channels, mosaic = (
-                list(layer.channels),
-                found[number].astype(np.result_type(found[number], values), copy=False),
-            )
+            channels = list(layer.channels)
+            mosaic = found[number].astype(np.result_type(found[number], values), copy=False)
             mosaic[channels] = np.where(np.isnan(mosaic[channels]), values, mosaic[channels])
             found[number] = mosaic
     return found

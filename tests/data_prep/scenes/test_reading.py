@@ -248,3 +248,21 @@ def test_heights_are_quantised(tmp_path):
 
 def spec_of_heights():
     return dataclasses.replace(S1, bands=("DTM",), dtype="uint16", unit="m", quantum=0.01)
+
+
+def test_parts_that_are_kept_change_nothing(tmp_path):
+    """Any square of a scene larger than a part is that of one large square, in whatever order they are read."""
+    pixels = values(2, 100, 90, dtype="uint16", low=0, high=9000)
+    write(tmp_path / "s2/20180301.tif", pixels, 10.0, nodata=0)
+    write(tmp_path / "s2/20180302.tif", pixels[:, :20, :20], 10.0, left=LEFT + 803, top=TOP - 807, nodata=0)
+    text = "sensors={'s2': Images('s2/{date}.tif')}"
+    scene = open_scene(describe(tmp_path, text), experiment(s2=S2))
+    whole = scene.read((0, 0), 100)["s2"]["pixels"]
+    np.testing.assert_array_equal(whole[0, :, :, :90], pixels)
+    for start in ((60, 61), (-3, 2), (80, 80), (95, 85)):
+        found = open_scene(describe(tmp_path, text), experiment(s2=S2)).read(start, 8)["s2"]["pixels"]
+        first = [max(0, -each) for each in start]
+        expected = whole[:, :, max(0, start[0]) : start[0] + 8, max(0, start[1]) : start[1] + 8]
+        kept = (expected != 0).any((1, 2, 3))
+        rows, columns = (slice(begin, begin + size) for begin, size in zip(first, expected.shape[2:], strict=True))
+        np.testing.assert_array_equal(found[:, :, rows, columns], expected[kept])
