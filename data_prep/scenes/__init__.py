@@ -5,7 +5,7 @@ from data_prep.scenes import Images, Scene
 SCENE = Scene(sensors={"s2": Images("s2/{date}.tif")})
 """
 
-from data_prep.scenes.description import Images, Scene
+from data_prep.scenes.described.description import Images, Scene
 from data_prep.scenes.opening import open_scene
 
 __all__ = ["Images", "Scene", "open_scene"]

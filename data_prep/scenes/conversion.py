@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from data_prep.readers.statements import same_unit
-from data_prep.scenes.description import Images
+from data_prep.scenes.described.description import Images
 from mmae_jax.spec import Modality, SpecError
 
 _LENGTHS = {"km": 1000.0, "m": 1.0, "metre": 1.0, "metres": 1.0, "meters": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048}

@@ -11,7 +11,7 @@ from rasterio.warp import transform_bounds
 
 from data_prep.errors import DataPrepError, naming_errors
 from data_prep.readers.registration import same_crs
-from data_prep.scenes.description import Scene
+from data_prep.scenes.described.description import Scene
 from data_prep.scenes.grid import Bounds, Grid
 from data_prep.scenes.layers import Layer
 from data_prep.scenes.series import Acquisition

@@ -17,10 +17,10 @@ from data_prep.readers.dates import stored_date
 from data_prep.readers.statements import check_statements
 from data_prep.scenes.bands import find_bands, has_opacity
 from data_prep.scenes.conversion import Conversion, as_in_files, conversion
-from data_prep.scenes.description import Images
+from data_prep.scenes.described.description import Images
+from data_prep.scenes.described.sources import Moment, Source
 from data_prep.scenes.files import opened
 from data_prep.scenes.grid import Grid
-from data_prep.scenes.sources import Moment, Source
 from mmae_jax.spec import Modality
 
 OF_MASKS: Mapping[str, Any] = {

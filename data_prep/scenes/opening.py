@@ -15,14 +15,14 @@ import numpy as np
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.accepted import accepting
 from data_prep.readers.dates import stored_date
-from data_prep.scenes.description import Scene as Description
+from data_prep.scenes.described.description import Scene as Description
+from data_prep.scenes.described.load import load
+from data_prep.scenes.described.sources import Moment, day
 from data_prep.scenes.files import environment, state
 from data_prep.scenes.frame import build_frame, frame_bounds
-from data_prep.scenes.load import load
 from data_prep.scenes.seen import Recent
 from data_prep.scenes.sensor import PlacedSensor
 from data_prep.scenes.series import Acquisition, read_series
-from data_prep.scenes.sources import Moment, day
 from mmae_jax.contract.codec import Record
 from mmae_jax.data.crops import Cell
 from mmae_jax.data.records import DataError

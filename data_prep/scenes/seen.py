@@ -1,7 +1,7 @@
 """What a series has on a square, put together from larger parts of the ground that are kept for the next squares.
 
-A square has few pixels of a satellite: to read a hundred dates takes as long as to read a hundred times more of each. As
-parts begin at fixed places, a pixel has the same value in whatever square it is read.
+A square has few pixels of a satellite: to read a hundred dates takes as long as to read a hundred times more of each.
+As parts begin at fixed places, a pixel has the same value in whatever square it is read.
 """
 
 from __future__ import annotations

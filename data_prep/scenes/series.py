@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from data_prep.datasets.folder.offsets import check_offsets
 from data_prep.errors import DataPrepError
-from data_prep.scenes import stac
 from data_prep.scenes.conversion import as_in_files, conversion
-from data_prep.scenes.description import Images
+from data_prep.scenes.described import stac
+from data_prep.scenes.described.description import Images
+from data_prep.scenes.described.sources import Moment, Source, find_sources
 from data_prep.scenes.layers import OF_MASKS, Layer, read_layers
-from data_prep.scenes.sources import Moment, Source, find_sources
 from mmae_jax.spec import Modality
 
 ONE_PASS = datetime.timedelta(minutes=10)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from data_prep.errors import DataPrepError, naming_errors
 from data_prep.readers.inside import inside
-from data_prep.scenes.description import Images
-from data_prep.scenes.sources import Moment, Source, Stated, check_not_virtual, day
+from data_prep.scenes.described.description import Images
+from data_prep.scenes.described.sources import Moment, Source, Stated, check_not_virtual, day
 from mmae_jax.spec import Dataset
 from mmae_jax.spec.error import choices
 

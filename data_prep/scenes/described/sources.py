@@ -13,7 +13,7 @@ from data_prep.arguments import path as store_path
 from data_prep.datasets.folder.patterns import matching, others, parse_moment
 from data_prep.errors import DataPrepError
 from data_prep.readers.inside import inside
-from data_prep.scenes.description import ANY_TEXT, Images
+from data_prep.scenes.described.description import ANY_TEXT, Images
 
 Moment = datetime.datetime
 

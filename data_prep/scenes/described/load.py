@@ -9,8 +9,8 @@ from typing import Any
 
 from data_prep.datasets.folder.command import run_spec
 from data_prep.errors import DataPrepError, naming_errors
-from data_prep.scenes import stac
-from data_prep.scenes.description import Scene, checked
+from data_prep.scenes.described import stac
+from data_prep.scenes.described.description import Scene, checked
 from mmae_jax.exit_codes import meant
 from mmae_jax.spec import Dataset, SpecError
 from mmae_jax.spec.error import choices, shown
