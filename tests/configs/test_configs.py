@@ -25,6 +25,8 @@ OTHERS = ("__init__", "common", "cross_dataset")
 NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in OTHERS)
 ARGUMENTS = {"flair2": ("native",), "s2_naip_urban": ("landsat",)}
 VARIANTS = [(name, argument) for name in NAMES for argument in (None, *ARGUMENTS.get(name, ()))]
+# Inputs and model of a configuration that is in the ordinary suite, which also trains their `runlocal`.
+LIKE_ANOTHER = (("flair2", None), ("flair2", "native"), ("quickstart", None))
 TARGET = "treesat_mlc_thresh"
 
 
@@ -49,7 +51,10 @@ def losses(program: Program) -> set[str]:
     return {f"loss/{name}" for name in (experiment.inputs if program.phase == "pretrain" else experiment.targets)}
 
 
-@pytest.mark.parametrize(("name", "argument"), VARIANTS)
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [pytest.param(*variant, marks=pytest.mark.slow if variant in LIKE_ANOTHER else ()) for variant in VARIANTS],
+)
 def test_every_phase_of_every_configuration_trains_and_is_evaluated(name, argument):
     for program, state, batch in programs(build(name, argument)):
         after, scalars = jax.eval_shape(functools.partial(train_step, program), state, batch)
