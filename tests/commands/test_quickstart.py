@@ -9,36 +9,40 @@ import pytest
 from safetensors import safe_open
 
 from configs import quickstart
+from mmae_jax.command_line import program as command_line
 from mmae_jax.command_line.config_file import load_experiment
 from mmae_jax.command_line.parser import Parser, parse
 from mmae_jax.commands import quickstart as command
 from mmae_jax.config import experiment_from_config
 from mmae_jax.spec import PHASES
 from mmae_jax.weights import torch_names
-from tests import compilation
+from tests import compilation, runs
 
 ROOT = Path(__file__).parents[2]
 TILES = 18
 
 
-def start(workdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def start(workdir: Path, tiles: int) -> subprocess.CompletedProcess[str]:
     """Runs the quickstart on one device."""
-    command = ["-m", "mmae_jax", "quickstart", "--config=configs/quickstart.py:runlocal", f"--workdir={workdir}"]
     options = {"cwd": ROOT, "env": compilation.environment(), "capture_output": True, "text": True}
-    return subprocess.run([sys.executable, *command, *arguments], **options)
+    return subprocess.run([sys.executable, "-m", "mmae_jax", *arguments(workdir, tiles)], **options)
 
 
-def summary_of(done: subprocess.CompletedProcess[str]) -> str:
-    return done.stdout[done.stdout.index(f"on {TILES // 6} test tiles") :]
+def arguments(workdir: Path, tiles: int) -> list[str]:
+    return ["quickstart", f"--config={ROOT}/configs/quickstart.py:runlocal", f"--workdir={workdir}", f"--tiles={tiles}"]
+
+
+def summary_of(printed: str) -> str:
+    return printed[printed.index(f"on {TILES // 6} test tiles") :]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """Workdir and summary of a finished quickstart."""
     workdir = tmp_path_factory.mktemp("quickstart")
-    done = start(workdir, f"--tiles={TILES}")
+    done = start(workdir, TILES)
     assert done.returncode == 0, done.stderr[-3000:]
-    return workdir, summary_of(done)
+    return workdir, summary_of(done.stdout)
 
 
 def files(workdir: Path) -> dict[Path, int]:
@@ -100,22 +104,23 @@ def test_weights_have_the_names_of_the_reference(finished):
     assert stored.dataset == experiment.dataset
 
 
-def test_a_second_run_changes_nothing(finished):
+def test_a_second_run_changes_nothing(finished, capsys, monkeypatch):
     workdir, summary = finished
     before = files(workdir)
-    done = start(workdir, f"--tiles={TILES}")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert summary_of(done) == summary
+    runs.only_one_device(monkeypatch)
+    assert command_line.main(arguments(workdir, TILES)) == 0
+    assert summary_of(capsys.readouterr().out) == summary
     assert files(workdir) == before
 
 
-def test_other_tiles_in_the_same_folder_are_refused(finished):
+def test_other_tiles_in_the_same_folder_are_refused(finished, capsys, monkeypatch):
     workdir, _ = finished
     before = files(workdir)
-    done = start(workdir, "--tiles=24")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: --tiles: ")
-    assert "holds 18 tiles, expected 24" in done.stderr
+    runs.only_one_device(monkeypatch)
+    assert command_line.main(arguments(workdir, 24)) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: --tiles: ")
+    assert "holds 18 tiles, expected 24" in last
     assert files(workdir) == before
 
 
