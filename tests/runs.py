@@ -99,9 +99,11 @@ def assert_same(found: Any, expected: Any) -> None:
     assert not different
 
 
-def training_process(workdir: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+def training_process(
+    workdir: Path, *arguments: str, config: str | Path = CONFIG, **options: Any
+) -> subprocess.Popen[str]:
     """Starts `python -m mmae_jax train` on one device."""
-    command_line = [sys.executable, "-m", "mmae_jax", "train", f"--config={CONFIG}", f"--workdir={workdir}", *arguments]
+    command_line = [sys.executable, "-m", "mmae_jax", "train", f"--config={config}", f"--workdir={workdir}", *arguments]
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command_line, cwd=ROOT, env=compilation.environment(), **streams | options)
 

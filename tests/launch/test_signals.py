@@ -1,4 +1,7 @@
-"""Signals that end a run: what is saved, how it exits, and that it goes on as if nothing had happened."""
+"""Signals that end a run: what is saved and how it exits.
+
+That it goes on as if nothing had happened is in `tests/train/test_resume.py`.
+"""
 
 import os
 import re
@@ -18,6 +21,7 @@ from mmae_jax.train import session as session_module
 from mmae_jax.train.monitor.log import read_entries
 from mmae_jax.weights.checkpoint import Checkpoints
 from tests import runs
+from tests.multiprocess import pair_config
 from tests.resources import await_end
 
 
@@ -45,20 +49,6 @@ def latest(experiment, workdir, phase="pretrain"):
     with Checkpoints(workdir / phase / "checkpoints", experiment, phase) as checkpoints:
         step = checkpoints.latest_step
         return step, None if step is None else checkpoints.progress(step)
-
-
-def test_told_to_end_saves_and_goes_on_as_an_undisturbed_run(tiny_experiment, finished_run, tmp_path, monkeypatch):
-    stops = [("pretrain", 2), ("pretrain", 5), ("probe", 2), ("finetune", 3), ("finetune", 6)]
-    before_step(monkeypatch, dict.fromkeys(stops, send))
-    for phase, _ in stops:
-        with pytest.raises(Preempted, match=f"^{phase}, step .*: told to end; saved {tmp_path}/{phase}/checkpoints/"):
-            runs.run(tiny_experiment, tmp_path)
-    runs.run(tiny_experiment, tmp_path)
-    assert (tmp_path / "metrics.jsonl").read_text() == (finished_run / "metrics.jsonl").read_text()
-    for phase in ("pretrain", "probe", "finetune"):
-        files = [workdir / phase / "result.json" for workdir in (tmp_path, finished_run)]
-        assert files[0].read_text() == files[1].read_text()
-        runs.assert_same(*(runs.state_of(tiny_experiment, workdir, phase) for workdir in (tmp_path, finished_run)))
 
 
 def test_ends_soon_after_the_signal_with_a_checkpoint_of_what_was_done(scripted, experiment, tmp_path):
@@ -243,7 +233,7 @@ def test_readers_end_with_training_that_is_killed(synthetic_shards, tmp_path):
 
 
 def started(workdir, *arguments):
-    return runs.training_process(workdir, *arguments, start_new_session=True)
+    return runs.training_process(workdir, *arguments, config=pair_config.__file__, start_new_session=True)
 
 
 def wait_for(process, condition):
@@ -262,8 +252,10 @@ def ended(process, number):
 def test_processes_exit_with_their_code_and_one_line(tiny_experiment, tmp_path):
     workdir = tmp_path / "run"
     data = [f"--config.data.dir={tiny_experiment.data.dir}", "--config.data.workers=1"]
-    data += ["--config.phases=('pretrain',)", "--config.pretrain.epochs=1000"]
-    data += ["--config.pretrain.batch_size=1"]  # 15 steps an epoch: the signals come before the first evaluation
+    data += [
+        "--config.pretrain.epochs=1000",
+        "--config.pretrain.batch_size=1",
+    ]  # 15 steps an epoch: the signals come before the first evaluation
 
     process = started(workdir, *data)
     wait_for(process, (workdir / "goodput.jsonl").exists)
@@ -279,6 +271,6 @@ def test_processes_exit_with_their_code_and_one_line(tiny_experiment, tmp_path):
         assert "Traceback" not in errors
         saved = re.search(r"told to end; saved (\S+),", errors).group(1)
         changes = {"pretrain__epochs": 1000, "pretrain__batch_size": 1}
-        step = latest(runs.tiny(tiny_experiment.data.dir, phases=("pretrain",), **changes), workdir)[0]
+        step = latest(runs.tiny(tiny_experiment.data.dir, ("s2",), phases=("pretrain",), **changes), workdir)[0]
         assert saved == str(workdir / "pretrain" / "checkpoints" / str(step))
         assert step == [entry["step"] for entry in read_entries(workdir) if entry["split"] == "train"][-1]

@@ -1,22 +1,27 @@
 """An interrupted run ends as an undisturbed one: the same lines, results and parameters, bit by bit."""
 
 import json
+import os
 import random
+import re
 import signal
 import time
 
 import jax
 import pytest
 
+from mmae_jax.launch.signals import Preempted
 from mmae_jax.train import phase as phase_module
 from tests import runs
 
 PHASES = ("pretrain", "probe", "finetune")
 
 
-def assert_same_runs(experiment, found, expected):
-    assert (found / "metrics.jsonl").read_text() == (expected / "metrics.jsonl").read_text()
-    for phase in PHASES:
+def assert_same_runs(experiment, found, expected, phases=PHASES):
+    logged = (expected / "metrics.jsonl").read_text().splitlines()
+    logged = [line for line in logged if json.loads(line)["phase"] in phases]
+    assert (found / "metrics.jsonl").read_text().splitlines() == logged
+    for phase in phases:
         results = [(workdir / phase / "result.json").read_text() for workdir in (found, expected)]
         assert results[0] == results[1]
         runs.assert_same(*(runs.state_of(experiment, workdir, phase) for workdir in (found, expected)))
@@ -36,21 +41,36 @@ def test_interruptions_change_nothing(tiny_experiment, finished_run, compilation
     calls, step = [], phase_module.train_step
 
     def interrupted(program, state, batch):
-        calls.append((program.phase, int(state.step) + 1))
-        if len(calls) in stops:
+        call = (program.phase, int(state.step) + 1)
+        calls.append(call)
+        if call in stopped:
+            stopped.remove(call)
             raise KeyboardInterrupt
+        if call in told:
+            told.remove(call)
+            os.kill(os.getpid(), signal.SIGTERM)
         return step(program, state, batch)
 
     monkeypatch.setattr(phase_module, "train_step", interrupted)
-    # In pretraining before and after checkpoints (of steps 2, 3, 4 and 6), at the first step of probing, in finetuning.
-    stops = [2, 6, 9, 15]
+    # In pretraining before and after checkpoints (of steps 2, 3, 4 and 6), at the first step of probing, in finetuning;
+    # without a word, or by a signal, after which a checkpoint is saved.
+    stopped = [("pretrain", 2), ("pretrain", 6), ("probe", 1), ("finetune", 5)]
+    told = [("pretrain", 2), ("pretrain", 6), ("probe", 2), ("finetune", 3), ("finetune", 6)]
     jax.clear_caches()  # the same need not have been compiled by this process
+    ends: list[BaseException] = []
     with runs.Compilations() as compiled:
-        for _ in stops:
-            with pytest.raises(KeyboardInterrupt):
+        while not (tmp_path / "finetune" / "result.json").exists():
+            try:
                 runs.run(tiny_experiment, tmp_path)
-        runs.run(tiny_experiment, tmp_path)
-    first, repeated = ("pretrain", 1), ("pretrain", 4)
+            except (Preempted, KeyboardInterrupt) as end:
+                ends.append(end)
+    assert not stopped
+    assert not told
+    messages = [str(end) for end in ends if isinstance(end, Preempted)]
+    assert (len(messages), len(ends)) == (5, 9)
+    for phase, message in zip(["pretrain", "pretrain", "probe", "finetune", "finetune"], messages, strict=True):
+        assert re.match(rf"{phase}, step .*: told to end; saved {tmp_path}/{phase}/checkpoints/", message)
+    first, repeated = ("pretrain", 1), ("pretrain", 5)
     assert calls.count(first) == 2
     assert calls.count(repeated) == 2
     assert_same_runs(tiny_experiment, tmp_path, finished_run)
@@ -76,7 +96,8 @@ def finish(process):
 
 
 def test_killed_runs_end_as_an_undisturbed_one(tiny_experiment, finished_run, tmp_path):
-    workdir, arguments = tmp_path / "run", [f"--config.data.dir={tiny_experiment.data.dir}"]
+    workdir, phases = tmp_path / "run", PHASES[:2]
+    arguments = [f"--config.data.dir={tiny_experiment.data.dir}", f"--config.phases={phases}"]
 
     def start():
         return runs.training_process(workdir, *arguments)
@@ -93,7 +114,7 @@ def test_killed_runs_end_as_an_undisturbed_one(tiny_experiment, finished_run, tm
         assert process.poll() is None, process.stderr.read()[-3000:]
         kill(process)
     finish(start())
-    assert_same_runs(tiny_experiment, workdir, finished_run)
+    assert_same_runs(tiny_experiment, workdir, finished_run, phases)
 
 
 @pytest.mark.slow
