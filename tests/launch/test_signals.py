@@ -239,7 +239,7 @@ def started(workdir, *arguments):
 def wait_for(process, condition):
     while not condition():
         assert process.poll() is None, process.stderr.read()[-3000:]
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def ended(process, number):

@@ -81,7 +81,7 @@ def test_interruptions_change_nothing(tiny_experiment, finished_run, compilation
 def wait_for(process, condition):
     """Returns when `condition` holds or the process has ended."""
     while process.poll() is None and not condition():
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 def kill(process):
