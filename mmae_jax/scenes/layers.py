@@ -112,11 +112,13 @@ def _entropy(blended: Blended) -> np.ndarray:
 
 
 def colours(number: int) -> Sequence[str]:
-    """Returns as many colours that differ, as `#rrggbb`: those of all figures, then hues and brightnesses in turn."""
-    import matplotlib
+    """Returns as many colours that differ, as `#rrggbb`: those of all figures, or 40 hues and brightnesses in turn."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
 
     from mmae_jax.report.style import PALETTE
 
-    hues = matplotlib.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    others = [matplotlib.colors.to_hex(hues[index % len(hues)]) for index in range(number)]
-    return [*PALETTE, *others][:number]
+    if number <= len(PALETTE):
+        return PALETTE[:number]
+    hues = [to_hex(colour) for name in ("tab20", "tab20b") for colour in colormaps[name].colors]  # type: ignore[attr-defined]
+    return [hues[index % len(hues)] for index in range(number)]
