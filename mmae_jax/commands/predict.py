@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlap",
         type=float,
-        help="share of a square's side that the next one covers, too, blended by a cosine (default: 0.25, and 0 "
+        help="share of a square's side that the next one covers, too, blended by a cosine (default: 0.5, and 0 "
         "for targets of whole squares)",
     )
     parser.add_argument("--probabilities", action="store_true", help="write the probability of each class, too")

@@ -31,7 +31,7 @@ from mmae_jax.scenes.tiling import tiling
 from mmae_jax.scenes.work import Share, Work
 from mmae_jax.spec import Experiment, SpecError, Target
 
-OVERLAP = 0.25
+OVERLAP = 0.5
 """Share of the side of a square that is blended with the next one, where nothing else is asked for."""
 
 

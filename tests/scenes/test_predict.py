@@ -1,6 +1,7 @@
 """Maps of scenes: what a square says, blended; the same however the work was done."""
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mmae_jax.spec import SpecError
 from tests.scenes import made_up
 
 ROWS, COLUMNS = 21, 30
+chosen = functools.partial(Options, overlap=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def read(path):
 def mapped(model, scene, folder, **options):
     """The files of a map, by name."""
     folder.mkdir()
-    predict(model, scene, folder / "map.tif", Options(**{"batch_size": 3} | options))
+    predict(model, scene, folder / "map.tif", chosen(**{"batch_size": 3} | options))
     return files(folder)
 
 
@@ -142,10 +144,10 @@ def test_the_same_files_whoever_did_the_work(model, scene, tmp_path, options):
     if "share" in options:
         (tmp_path / "map").mkdir()
         for index in (2, 0):  # the second machine died
-            part = Options(batch_size=3, uncertainty=True, share=work.Share(index, 3))
+            part = chosen(batch_size=3, uncertainty=True, share=work.Share(index, 3))
             predict(model, scene, tmp_path / "map" / "map.tif", part)
         assert [path.name for path in (tmp_path / "map").iterdir()] == ["map.tif.partial"]
-        predict(model, scene, tmp_path / "map" / "map.tif", Options(batch_size=3, uncertainty=True))
+        predict(model, scene, tmp_path / "map" / "map.tif", chosen(batch_size=3, uncertainty=True))
         assert files(tmp_path / "map") == expected
         return
     assert mapped(model, scene, tmp_path / "map", uncertainty=True, **options) == expected
@@ -154,7 +156,7 @@ def test_the_same_files_whoever_did_the_work(model, scene, tmp_path, options):
 def test_interrupted_work_goes_on(model, scene, tmp_path, monkeypatch):
     expected = mapped(model, scene, tmp_path / "plain", preview=True)
     (tmp_path / "map").mkdir()
-    out, options = tmp_path / "map" / "map.tif", Options(batch_size=3, preview=True)
+    out, options = tmp_path / "map" / "map.tif", chosen(batch_size=3, preview=True)
     broken = dataclasses.replace(scene, fails_at=(6, 12))
     with pytest.raises(DataError, match=r"b.tif: cannot be read at \(6, 12\)"):
         predict(model, broken, out, options)
@@ -188,9 +190,9 @@ def test_told_to_end_keeps_what_was_computed(model, scene, tmp_path, monkeypatch
             pass
 
     with pytest.raises(Preempted, match="3 of 20 squares are kept; the same command continues"):
-        predict(model, scene, tmp_path / "map" / "map.tif", Options(batch_size=3))
+        predict(model, scene, tmp_path / "map" / "map.tif", chosen(batch_size=3))
     monkeypatch.setattr(work, "Signals", told)
-    predict(model, scene, tmp_path / "map" / "map.tif", Options(batch_size=3))
+    predict(model, scene, tmp_path / "map" / "map.tif", chosen(batch_size=3))
     assert files(tmp_path / "map") == expected
 
 
@@ -209,28 +211,28 @@ def test_refusals_come_before_any_work(model, numbers, scene, tmp_path):
     with pytest.raises(
         SpecError, match=r"--target: expected one of the model's targets .cover., found cove; did you mean"
     ):
-        predict(model, scene, out, Options(target="cove"))
+        predict(model, scene, out, chosen(target="cove"))
     with pytest.raises(SpecError, match=r"--uncertainty: height is a number, not a class"):
-        predict(numbers, scene, out, Options(uncertainty=True))
+        predict(numbers, scene, out, chosen(uncertainty=True))
     with pytest.raises(SpecError, match=r"--out: expected an existing folder for map.tif, found none at"):
-        predict(model, scene, tmp_path / "none" / "map.tif", Options())
-    predict(model, scene, out, Options(share=work.Share(0, 4)))
+        predict(model, scene, tmp_path / "none" / "map.tif", chosen())
+    predict(model, scene, out, chosen(share=work.Share(0, 4)))
     with pytest.raises(SpecError, match=r"map.tif.partial: was begun with overlap 2, found 4; delete it to begin anew"):
-        predict(model, scene, out, Options(overlap=0.5))
+        predict(model, scene, out, chosen(overlap=0.5))
     with pytest.raises(SpecError, match=r"was begun with files"):
-        predict(model, dataclasses.replace(scene, files=("c.tif",)), out, Options())
+        predict(model, dataclasses.replace(scene, files=("c.tif",)), out, chosen())
     with pytest.raises(SpecError, match=r"was begun with weights"):
-        predict(made_up.model("cover", seed=1), scene, out, Options())
+        predict(made_up.model("cover", seed=1), scene, out, chosen())
     out.touch()
     with pytest.raises(SpecError, match=r"--out: .*map.tif exists already; delete it, or choose another"):
-        predict(model, scene, out, Options())
+        predict(model, scene, out, chosen())
     assert out.read_bytes() == b""
 
 
 def test_targets_of_whole_squares_are_a_table(scene, tmp_path):
     model = made_up.model("trees")
     scene.pixels["s2"][:], scene.pixels["aerial"][:, :, :, 8:16] = np.nan, np.nan
-    predict(model, scene, tmp_path / "map.parquet", Options(batch_size=3, preview=True))
+    predict(model, scene, tmp_path / "map.parquet", chosen(batch_size=3, preview=True))
     assert set(files(tmp_path)) == {"map.parquet", "map_preview.png"}
     table = geopandas.read_parquet(tmp_path / "map.parquet")
     squares, said = of_squares(model, scene, 0)
@@ -251,11 +253,11 @@ def test_targets_of_whole_squares_are_a_table(scene, tmp_path):
 
 def test_numbers_of_whole_squares_too(scene, tmp_path):
     model = made_up.model("number")
-    predict(model, scene, tmp_path / "map.parquet", Options(overlap=0.5, batch_size=5))
+    predict(model, scene, tmp_path / "map.parquet", chosen(overlap=0.5, batch_size=5))
     _, said = of_squares(model, scene, 0.5)
     table = geopandas.read_parquet(tmp_path / "map.parquet")
     np.testing.assert_allclose(table["number"], said[:, 0], rtol=1e-5)
     with pytest.raises(
         SpecError, match=r"--out: number has one value for a square: expected a file that ends in .parqu"
     ):
-        predict(model, scene, tmp_path / "map.tif", Options())
+        predict(model, scene, tmp_path / "map.tif", chosen())
