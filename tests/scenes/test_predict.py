@@ -232,7 +232,7 @@ def test_refusals_come_before_any_work(model, numbers, scene, tmp_path):
 def test_targets_of_whole_squares_are_a_table(scene, tmp_path):
     model = made_up.model("trees")
     scene.pixels["s2"][:], scene.pixels["aerial"][:, :, :, 8:16] = np.nan, np.nan
-    predict(model, scene, tmp_path / "map.parquet", chosen(batch_size=3, preview=True))
+    predict(model, scene, tmp_path / "map.parquet", Options(batch_size=3, preview=True))
     assert set(files(tmp_path)) == {"map.parquet", "map_preview.png"}
     table = geopandas.read_parquet(tmp_path / "map.parquet")
     squares, said = of_squares(model, scene, 0)
