@@ -104,16 +104,19 @@ def write(
         if file.exists() and not begun:
             raise SpecError(f"--out: {file} exists already; delete it, or choose another")
     job = Job(out, identity(model, source, pooling, storage) | {"batch": batch_size})
-    writer.prepare(job.folder)
-    _compute(job, writer, model, source, task, batch_size, data, share)
     if share is not None:
+        writer.prepare(job.folder)
+        _compute(job, writer, model, source, task, batch_size, data, share)
         left = sum(not job.has(UNITS, unit) for unit in range(len(task.units)))
         return (
             f"part {share.index}/{share.count} is done, {left} of {len(task.units)} units are left to others; "
             f"the same command without --shard writes {out}"
         )
-    with job.finished(*(file.name for file in writer.files)):
-        opened = writer.assemble(job)
+    with job.alone():
+        writer.prepare(job.folder)
+        _compute(job, writer, model, source, task, batch_size, data, None)
+        with job.finished(*(file.name for file in writer.files)):
+            opened = writer.assemble(job)
     kind = f"{storage.dtype} by {storage.quantization}" if storage.quantization else storage.dtype
     vectors = "1 vector" if task.grid == 1 else f"{task.grid}² vectors"
     return f"{out}: {len(source)} × {vectors} of {len(task.channels)} numbers ({kind}); {opened}"

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from mmae_jax.formats import VERSION_KEY, format_version, naming_folder, read_json, written_whole
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import shown
+from mmae_jax.train.exclusive import exclusive
 
 FORMAT_VERSION = 1
 JOB_FILE = "job.json"
@@ -62,6 +64,14 @@ class Job:
                     f"{self.folder}: was begun with {name} {shown(begun.get(name))}, "
                     f"found {shown(described.get(name))}; delete it to begin anew"
                 )
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Makes sure that nobody else puts the output together while this is entered.
+
+        Raises:
+          InUseError: somebody does.
+        """
+        return exclusive(epath.Path(self.folder))
 
     def has(self, kind: str, number: int) -> bool:
         """Returns whether a group (`SQUARES`, `THUMBNAILS`) or a strip (`STRIPS`) is kept."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import logging
 
 from mmae_jax.scenes.cog import SIDECAR, write_cog
 from mmae_jax.scenes.job import SQUARES, STRIPS, Job
-from mmae_jax.scenes.layers import layers_of
+from mmae_jax.scenes.layers import Layer, layers_of
 from mmae_jax.scenes.prediction import Prediction, do_share
 from mmae_jax.scenes.preview import panels_of
 from mmae_jax.scenes.strips import MAP, Strips
+from mmae_jax.scenes.work import Work
 
 
 def write_map(prediction: Prediction, out: Path) -> None:
@@ -32,18 +34,32 @@ def write_map(prediction: Prediction, out: Path) -> None:
     if options.share is not None:
         do_share(work, job, options.share)
         return
+    with job.alone():
+        _complete(prediction, strips, job, work, pixel)
+    logging.info(
+        "%s: %d × %d pixels of %g m; beside it %s", out, height, width, pixel, ", ".join(names_of(layers, out)[1:])
+    )
+
+
+def names_of(layers: Sequence[Layer], out: Path) -> list[str]:
+    """Returns the name of each layer's file."""
+    return [f"{out.stem}_{layer.name}.tif" if layer.name else out.name for layer in layers]
+
+
+def _complete(prediction: Prediction, strips: Strips, job: Job, work: Work, pixel: float) -> None:
+    """Does what is missing, and writes the files."""
+    layers, out = strips.layers, job.out
     needed = {group for strip in range(len(strips)) if not job.has(STRIPS, strip) for group in strips.groups_of(strip)}
     work.go(job, sorted(needed), after=lambda _: _finish(strips, job))
     _finish(strips, job)
-    names = [f"{out.stem}_{layer.name}.tif" if layer.name else out.name for layer in layers]
+    names = names_of(layers, out)
     sidecars = [f"{name}{SIDECAR}" for layer, name in zip(layers, names, strict=True) if layer.classes]
     metadata = prediction.metadata()
     with job.finished(*names, *sidecars, *prediction.previews(out)) as paths:
         for layer, path in zip(layers, paths, strict=False):
             rows = (job.array(STRIPS, strip, layer.name or MAP) for strip in range(len(strips)))
-            write_cog(path, frame, pixel, (height, width), layer, rows, metadata)
+            write_cog(path, prediction.scene.frame, pixel, (strips.height, strips.width), layer, rows, metadata)
         prediction.draw(job, list(panels_of(layers, paths)))
-    logging.info("%s: %d × %d pixels of %g m; beside it %s", out, height, width, pixel, ", ".join(names[1:]))
 
 
 def _finish(strips: Strips, job: Job) -> None:

@@ -40,14 +40,16 @@ def write_table(prediction: Prediction, out: Path) -> None:
     if options.share is not None:
         do_share(work, job, options.share)
         return
-    work.go(job, range(work.groups))
-    values, seen = (
-        np.concatenate([job.array(SQUARES, group, name) for group in range(work.groups)]) for name in (VALUES, OBSERVED)
-    )
-    columns = columns_of(prediction.experiment, prediction.target, values, seen)
-    with job.finished(out.name, *prediction.previews(out)) as paths:
-        write_squares(paths[0], prediction.scene.frame, prediction.tiling, columns, prediction.metadata())
-        prediction.draw(job, [_drawn(prediction, values, seen)])
+    with job.alone():
+        work.go(job, range(work.groups))
+        values, seen = (
+            np.concatenate([job.array(SQUARES, group, name) for group in range(work.groups)])
+            for name in (VALUES, OBSERVED)
+        )
+        columns = columns_of(prediction.experiment, prediction.target, values, seen)
+        with job.finished(out.name, *prediction.previews(out)) as paths:
+            write_squares(paths[0], prediction.scene.frame, prediction.tiling, columns, prediction.metadata())
+            prediction.draw(job, [_drawn(prediction, values, seen)])
     side = prediction.tiling.cells * prediction.scene.frame.cell
     logging.info("%s: %d squares of %g m", out, len(prediction.tiling), side)
 

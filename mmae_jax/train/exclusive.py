@@ -137,6 +137,6 @@ def _in_use(file: epath.Path | Path, sign: str) -> InUseError:
     except (ValueError, KeyError, TypeError):  # it is being written
         who = "another process"
     return InUseError(
-        f"--workdir: {file.parent} is in use by another run ({who}): wait for it, or choose another; "
+        f"{file.parent} is in use by another run ({who}): wait for it, or choose another; "
         f"if that process is gone, delete {file.name} there"
     )

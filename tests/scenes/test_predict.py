@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import rasterio
+from etils import epath
 from rio_cogeo.cogeo import cog_validate
 
 from mmae_jax.data.records import DataError
@@ -20,6 +21,7 @@ from mmae_jax.scenes.predict import Options, predict
 from mmae_jax.scenes.squares import Square, reading
 from mmae_jax.scenes.tiling import tiling, window
 from mmae_jax.spec import SpecError
+from mmae_jax.train.exclusive import exclusive
 from tests.scenes import made_up
 
 ROWS, COLUMNS = 21, 30
@@ -261,3 +263,15 @@ def test_numbers_of_whole_squares_too(scene, tmp_path):
         SpecError, match=r"--out: number has one value for a square: expected a file that ends in .parqu"
     ):
         predict(model, scene, tmp_path / "map.tif", chosen())
+
+
+def test_two_at_once_are_refused(model, scene, tmp_path):
+    out = tmp_path / "map.tif"
+    part = chosen(share=work.Share(0, 4))
+    predict(model, scene, out, part)
+    with exclusive(epath.Path(f"{out}.partial")):
+        with pytest.raises(SpecError, match=r"map.tif.partial is in use by another run .process \d+ on"):
+            predict(model, scene, out, chosen())
+        predict(model, scene, out, part)
+    predict(model, scene, out, chosen())
+    assert out.exists()

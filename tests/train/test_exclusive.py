@@ -31,7 +31,7 @@ def test_second_run_is_refused_by_name_until_the_first_ends(workdir):
     with exclusive.exclusive(workdir):
         with pytest.raises(InUseError) as error, exclusive.exclusive(workdir):
             pass
-        assert str(error.value).startswith(f"--workdir: {workdir} is in use by another run (process {os.getpid()} on ")
+        assert str(error.value).startswith(f"{workdir} is in use by another run (process {os.getpid()} on ")
         assert str(error.value).endswith(f"if that process is gone, delete {LOCK_FILE} there")
         assert "\n" not in str(error.value)
         assert (workdir / LOCK_FILE).exists()
