@@ -37,7 +37,7 @@ PLACES = {
     "training": {"SHARDS": "synthetic_shards"},
     "weights": {"SHARDS": "synthetic_shards", "RUN": "finished_run"},
     "evaluation": {"RUN": "finished_run"},
-    "scenes": {},
+    "scenes": {"RUN": "finished_run"},
 }
 CONFIG = "configs/treesatai_ts.py"
 
