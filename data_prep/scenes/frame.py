@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +18,7 @@ from data_prep.scenes.layers import Layer
 from data_prep.scenes.series import Acquisition
 from mmae_jax.scenes.scene import Frame
 
+_log = logging.getLogger(__name__)
 SLACK = 1e-6
 """Of a cell: rounding."""
 
@@ -52,7 +54,14 @@ def build_frame(described: Scene, reference: str, series: Sequence[Acquisition],
         west, south = max(west, region[0]), max(south, region[1])
         east, north = min(east, region[2]), min(north, region[3])
         if not (west < east and south < north):
-            raise DataPrepError(f"region: expected a part of {_numbers(_union(bounds))}, found {_numbers(region)}")
+            raise DataPrepError(
+                f"region: expected a part of {_numbers(_union(bounds))}, where images are, the first {first.path}, "
+                f"found {_numbers(region)}"
+            )
+        if any(abs(cut - asked) > cell for cut, asked in zip((west, south, east, north), region, strict=True)):
+            _log.warning(
+                "region: cut to where images are, %s, from %s", _numbers((west, south, east, north)), _numbers(region)
+            )
     left = corner[0] + cell * math.floor((west - corner[0]) / cell + SLACK)
     top = corner[1] - cell * math.floor((corner[1] - north) / cell + SLACK)
     return Frame(wkt, left, top, east - left, top - south, cell)

@@ -104,8 +104,8 @@ def read_layers(source: Source, field: str, sensor: Modality, images: Images) ->
     files = as_in_files(field, sensor, images)
     wanted = (source.band,) if source.band else sensor.bands
     order = wanted if source.band or not images.bands else images.bands
-    for band in set(wanted) - set(order):
-        raise TileError(f"{field}.bands: expected {band} among them, found {', '.join(order)}")
+    if absent := [band for band in wanted if band not in order]:
+        raise TileError(f"{field}.bands: expected {', '.join(absent)} among them, found {', '.join(order)}")
     path, dates = Path(source.path), [stored_date(moment) for moment in source.moments]
     file = opened(source.path)
     with naming_errors(source.path):

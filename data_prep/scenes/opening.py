@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.accepted import accepting
 from data_prep.readers.dates import stored_date
+from data_prep.scenes.described.description import Images
 from data_prep.scenes.described.description import Scene as Description
 from data_prep.scenes.described.load import load
 from data_prep.scenes.described.sources import Moment, day
@@ -27,10 +29,13 @@ from mmae_jax.contract.codec import Record
 from mmae_jax.data.crops import Cell
 from mmae_jax.data.records import DataError
 from mmae_jax.scenes.scene import Frame, Scene
-from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec import Experiment, Modality, SpecError
 from mmae_jax.spec.error import choices
 
 _log = logging.getLogger(__name__)
+SENTINEL2 = re.compile(r"B(0[1-9]|8A|1[0-2])")
+"""Names of its bands."""
+NEW_BASELINE = Moment(2022, 1, 25)
 _Series = Mapping[str, Sequence[Acquisition]]
 
 
@@ -96,6 +101,8 @@ def _open(folder: Path, described: Description, experiment: Experiment) -> FileS
     reference = described.reference or _reference(experiment, names)
     read = dict.fromkeys([*names, reference])
     found = {name: read_series(folder, name, contract.modalities[name], described.sensors[name]) for name in read}
+    for name in names:
+        _warn_of_baseline(name, contract.modalities[name], described.sensors[name], found[name])
     frame = build_frame(described, reference, found[reference], contract.tile_meters / contract.size_gcd)
     series = _in_range(described, {name: found[name] for name in names})
     sensors = {name: _placed(name, experiment, described, each, frame) for name, each in series.items()}
@@ -114,6 +121,21 @@ def _open(folder: Path, described: Description, experiment: Experiment) -> FileS
         stored_date(ref_date or first),
         (*sensors.values(), *no_images),
     )
+
+
+def _warn_of_baseline(name: str, sensor: Modality, images: Images, series: Sequence[Acquisition]) -> None:
+    """Says where nothing tells the offset that products of Sentinel-2 have since 25 January 2022 (docs/checks.md)."""
+    if not all(map(SENTINEL2.fullmatch, sensor.bands)) or images.offset is not None or images.offsets:
+        return
+    late = [layer for each in series if each.moment >= NEW_BASELINE for layer in each.layers]
+    silent = [layer.path for layer in late if layer.conversion.offset == 0]
+    if silent:
+        _log.warning(
+            "%s: %s states no offset, but products of Sentinel-2 have -0.1 since 2022-01-25: "
+            "say offsets={'2022-01-25': -0.1}, or offset=0 where it is taken off",
+            name,
+            silent[0],
+        )
 
 
 def _below(folder: Path, file: str) -> str:

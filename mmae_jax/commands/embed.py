@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.parser import check_at_least
-from mmae_jax.command_line.scenes import add_model, add_scene, open_model, open_scene
+from mmae_jax.command_line.scenes import add_model, add_scene, kept, open_model, open_scene
 from mmae_jax.embeddings import DTYPES, PER, POOLS, QUANTIZATIONS
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.embeddings.samples import Source
@@ -23,6 +23,7 @@ from mmae_jax.embeddings.storage import Storage
 from mmae_jax.embeddings.tiles import open_samples
 from mmae_jax.embeddings.write import check_out, write
 from mmae_jax.exit_codes import UsageError
+from mmae_jax.launch.signals import Signals
 from mmae_jax.scenes.squares import reading
 from mmae_jax.scenes.work import share
 from mmae_jax.spec import Experiment
@@ -67,19 +68,21 @@ def run(options: argparse.Namespace) -> None:
     check_out(options.out, of_scene=options.shards is None)
     part = None if options.shard is None else share(options.shard)
     show_messages()
-    model = open_model(options)
-    source = _source(options, model.experiment)
-    said = write(
-        model,
-        source,
-        Pooling(options.per, options.pool),
-        Storage(options.dtype, options.quantization or ("power" if options.dtype == "int8" else None)),
-        options.out,
-        checkpoint=options.checkpoint,
-        batch_size=options.batch,
-        data=dataclasses.replace(source.experiment.data, workers=options.workers),
-        share=part,
-    )
+    with Signals():  # until vectors are kept, a signal ends the process at once
+        model = open_model(options)
+        source = _source(options, model.experiment)
+        with kept(options, model.experiment):
+            said = write(
+                model,
+                source,
+                Pooling(options.per, options.pool),
+                Storage(options.dtype, options.quantization or ("power" if options.dtype == "int8" else None)),
+                options.out,
+                checkpoint=options.checkpoint,
+                batch_size=options.batch,
+                data=dataclasses.replace(source.experiment.data, workers=options.workers),
+                share=part,
+            )
     print(said)
 
 

@@ -15,6 +15,8 @@ from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.parser import check_at_least
 from mmae_jax.command_line.scenes import add_model, add_scene, kept, open_model, open_scene
 from mmae_jax.exit_codes import UsageError
+from mmae_jax.launch.signals import Signals
+from mmae_jax.scenes.job import check_out
 from mmae_jax.scenes.work import share
 
 
@@ -47,23 +49,21 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"--overlap: expected a share from 0 to below 1, found {options.overlap:g}")
     part = None if options.shard is None else share(options.shard)
     show_messages()
-    model = open_model(options)
-    scene = open_scene(options, model.experiment)
-    from mmae_jax.scenes.predict import Options, predict
+    check_out(options.out)
+    with Signals():  # until squares are kept, a signal ends the process at once
+        model = open_model(options)
+        scene = open_scene(options, model.experiment)
+        from mmae_jax.scenes.predict import Options, predict
 
-    with kept(options, model.experiment):
-        predict(
-            model,
-            scene,
-            options.out,
-            Options(
-                target=options.target,
-                overlap=options.overlap,
-                batch_size=options.batch,
-                workers=options.workers,
-                probabilities=options.probabilities,
-                uncertainty=options.uncertainty,
-                preview=options.preview,
-                share=part,
-            ),
+        asked = Options(
+            target=options.target,
+            overlap=options.overlap,
+            batch_size=options.batch,
+            workers=options.workers,
+            probabilities=options.probabilities,
+            uncertainty=options.uncertainty,
+            preview=options.preview,
+            share=part,
         )
+        with kept(options, model.experiment):
+            predict(model, scene, options.out, asked)

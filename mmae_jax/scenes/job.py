@@ -9,6 +9,8 @@ work on one job.
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import json
 import os
 import shutil
@@ -43,10 +45,7 @@ class Job:
         Raises:
           SpecError: the output is there already, or work was begun of another description: names what differs.
         """
-        if out.exists():
-            raise SpecError(f"--out: {out} exists already; delete it, or choose another")
-        if not out.parent.is_dir():
-            raise SpecError(f"--out: expected an existing folder for {out.name}, found none at {out.parent}")
+        check_out(out)
         self.out = out
         self.folder = out.with_name(f"{out.name}.partial")
         file = self.folder / JOB_FILE
@@ -60,9 +59,9 @@ class Job:
         format_version(begun, FORMAT_VERSION, file)
         for name in sorted(described.keys() | begun.keys()):
             if begun.get(name) != described.get(name):
+                before, now = _difference(begun.get(name), described.get(name))
                 raise SpecError(
-                    f"{self.folder}: was begun with {name} {shown(begun.get(name))}, "
-                    f"found {shown(described.get(name))}; delete it to begin anew"
+                    f"{self.folder}: was begun with {name} {shown(before)}, found {shown(now)}; delete it to begin anew"
                 )
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
@@ -85,7 +84,7 @@ class Job:
             try:
                 beside.mkdir(parents=True)
                 for name, array in arrays.items():
-                    np.save(beside / f"{name}.npy", array)
+                    _save(beside / f"{name}.npy", array)
                 try:
                     os.rename(beside, path)
                 except OSError:  # which one depends on the filesystem
@@ -119,3 +118,28 @@ class Job:
 
     def _path(self, kind: str, number: int) -> Path:
         return self.folder / kind / f"{number:06d}"
+
+
+def check_out(out: Path) -> None:
+    """Raises a `SpecError` where an output is there already, or has no folder to be in."""
+    if out.exists():
+        raise SpecError(f"--out: {out} exists already; delete it, or choose another")
+    if not out.parent.is_dir():
+        raise SpecError(f"--out: expected an existing folder for {out.name}, found none at {out.parent}")
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    """Writes an array; numpy says of a full disk how much it wrote, and no more."""
+    try:
+        np.save(path, array)
+    except OSError as error:
+        if error.errno is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
+
+
+def _difference(before: Any, now: Any) -> tuple[Any, Any]:
+    """Returns what differs: of lists, the first items that do."""
+    if isinstance(before, list) and isinstance(now, list):
+        return next(pair for pair in itertools.zip_longest(before, now) if pair[0] != pair[1])
+    return before, now

@@ -66,7 +66,7 @@ class Layer:
 
 
 def layers_of(experiment: Experiment, name: str, *, probabilities: bool, uncertainty: bool) -> tuple[Layer, ...]:
-    """Returns the files of the map of a target with a value for each pixel; the map itself comes first.
+    """Returns the files of the map of a target with a value for each pixel: first the map, last what was observed.
 
     Raises:
       SpecError: a number has neither probabilities nor uncertainty.

@@ -9,7 +9,7 @@ from absl import logging
 
 from mmae_jax.scenes.cog import SIDECAR, write_cog
 from mmae_jax.scenes.job import SQUARES, STRIPS, Job
-from mmae_jax.scenes.layers import Layer, layers_of
+from mmae_jax.scenes.layers import NODATA, Layer, layers_of
 from mmae_jax.scenes.prediction import Prediction, do_share
 from mmae_jax.scenes.preview import panels_of
 from mmae_jax.scenes.strips import MAP, Strips
@@ -60,6 +60,8 @@ def _complete(prediction: Prediction, strips: Strips, job: Job, work: Work, pixe
             rows = (job.array(STRIPS, strip, layer.name or MAP) for strip in range(len(strips)))
             write_cog(path, prediction.scene.frame, pixel, (strips.height, strips.width), layer, rows, metadata)
         prediction.draw(job, list(panels_of(layers, paths)))
+        if all((job.array(STRIPS, strip, layers[-1].name) == NODATA).all() for strip in range(len(strips))):
+            logging.warning("%s: nothing was observed anywhere: all is nodata", out)
 
 
 def _finish(strips: Strips, job: Job) -> None:

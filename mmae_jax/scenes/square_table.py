@@ -46,6 +46,8 @@ def write_table(prediction: Prediction, out: Path) -> None:
             np.concatenate([job.array(SQUARES, group, name) for group in range(work.groups)])
             for name in (VALUES, OBSERVED)
         )
+        if not seen.any():
+            logging.warning("%s: nothing was observed anywhere", out)
         columns = columns_of(prediction.experiment, prediction.target, values, seen)
         with job.finished(out.name, *prediction.previews(out)) as paths:
             write_squares(paths[0], prediction.scene.frame, prediction.tiling, columns, prediction.metadata())

@@ -221,8 +221,8 @@ def test_refusals_come_before_any_work(model, numbers, scene, tmp_path):
     predict(model, scene, out, chosen(share=work.Share(0, 4)))
     with pytest.raises(SpecError, match=r"map.tif.partial: was begun with overlap 2, found 4; delete it to begin anew"):
         predict(model, scene, out, chosen(overlap=0.5))
-    with pytest.raises(SpecError, match=r"was begun with files"):
-        predict(model, dataclasses.replace(scene, files=("c.tif",)), out, chosen())
+    with pytest.raises(SpecError, match=r"was begun with files 'b.tif', found 'c.tif'"):
+        predict(model, dataclasses.replace(scene, files=("a.tif", "c.tif")), out, chosen())
     with pytest.raises(SpecError, match=r"was begun with weights"):
         predict(made_up.model("cover", seed=1), scene, out, chosen())
     out.touch()
@@ -275,3 +275,21 @@ def test_two_at_once_are_refused(model, scene, tmp_path):
         predict(model, scene, out, part)
     predict(model, scene, out, chosen())
     assert out.exists()
+
+
+def test_a_full_disk_is_named(model, scene, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("3840 requested and 992 written")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        predict(model, scene, tmp_path / "map.tif", chosen())
+    assert error.value.filename == str(tmp_path / "map.tif.partial")
+
+
+def test_a_scene_of_which_nothing_was_seen_is_told(model, scene, tmp_path, caplog):
+    for pixels in scene.pixels.values():
+        pixels[:] = np.nan
+    predict(model, scene, tmp_path / "map.tif", chosen(overlap=0))
+    assert (read(tmp_path / "map.tif") == 255).all()
+    assert "nothing was observed anywhere" in caplog.text

@@ -33,7 +33,10 @@ def read_items(path: Path) -> list[pystac.Item]:
         raise DataPrepError(f"{path}: needs pystac to be read: pip install 'mmae_jax[predict]'") from error
     with naming_errors(path, DataPrepError):
         found = json.loads(path.read_text(encoding="utf-8"))
-        items = [pystac.Item.from_dict(each) for each in found["features"]]
+        features = found.get("features") if isinstance(found, dict) else None
+        items = [pystac.Item.from_dict(each) for each in features] if isinstance(features, list) else None
+    if items is None:
+        raise DataPrepError(f"{path}: expected a STAC item collection, with features, found none")
     if not items:
         raise DataPrepError(f"{path}: expected STAC items, found none")
     return sorted(items, key=lambda item: (_moment(path, item), item.id))

@@ -223,3 +223,27 @@ def test_masks_are_masks(tmp_path, caplog):
     assert "skipped 2018-04-01 00:00:00: expected a mask" in caplog.text
     with pytest.raises(ValueError, match=r"20180301\.tif: expected percents, 0 to 100, found"):
         scene.read((0, 0), 4)
+
+
+def test_products_of_the_new_baseline_that_state_no_offset_are_told(tmp_path, caplog):
+    write(tmp_path / "s2/20220201.tif", pixels(), 10.0)
+    opens(tmp_path)
+    assert "s2: " in caplog.text
+    assert "20220201.tif states no offset, but products of Sentinel-2 have -0.1 since 2022-01-25" in caplog.text
+    caplog.clear()
+    opens(tmp_path, "sensors={'s2': Images('s2/{date}.tif', offset=0.0)}")
+    assert "offset" not in caplog.text
+
+
+def test_a_region_that_reaches_beyond_the_images_is_cut_and_told(tmp_path, caplog):
+    write(tmp_path / "s2/20180301.tif", pixels(), 10.0)
+    region = f"region=({LEFT - 40}, 0, {LEFT + 20}, 1e7)"
+    assert opens(tmp_path, f"{DATED}, {region}").frame.width == 20
+    assert "region: cut to where images are" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"features": 3}', "3"])
+def test_json_that_is_no_collection_of_items(tmp_path, text):
+    (tmp_path / "scene.json").write_text(text)
+    with pytest.raises(DataPrepError, match=r"scene.json: expected a STAC item collection, with features, found none"):
+        open_scene(tmp_path / "scene.json", experiment(s2=S2))
