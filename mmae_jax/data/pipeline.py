@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import math
 import multiprocessing
@@ -31,8 +32,8 @@ class Batches:
     Reads ahead until `close`, which also stops the worker processes; a `with` statement closes at its end.
     """
 
-    def __init__(self, iterator: grain.DatasetIterator | None) -> None:
-        self._iterator = iterator
+    def __init__(self, iterator: grain.DatasetIterator | None, *, by_processes: bool = False) -> None:
+        self._iterator, self._by_processes = iterator, by_processes
 
     def __iter__(self) -> Self:
         return self
@@ -54,6 +55,8 @@ class Batches:
         if self._iterator is not None:
             self._iterator.close()
             self._iterator = None
+            if self._by_processes:
+                gc.collect()  # each reader's last batch is part of a cycle, and its shared memory is freed with it
 
 
 def _copy(batch: Any) -> Any:
@@ -228,7 +231,7 @@ def _iterate(batches: grain.MapDataset[Batch], data: spec.Data) -> Batches:
     workers = min(data.workers, len(batches))
     stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     processes = grain.MultiprocessingOptions(workers, per_worker_buffer_size=buffer_size(data, workers))
-    return Batches(iter(stream.mp_prefetch(processes, worker_init_fn=_prepare_worker)))
+    return Batches(iter(stream.mp_prefetch(processes, worker_init_fn=_prepare_worker)), by_processes=True)
 
 
 def _prepare_worker(_worker: int, _num_workers: int) -> None:

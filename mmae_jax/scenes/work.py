@@ -125,6 +125,7 @@ class Work:
                     signals.end(f"{job.folder}: {bar.n} of {total} squares are kept; the same command continues")
             if pending is not None:
                 settle(*pending)
+            assert next(batches, None) is None, "readers that are asked to the end leave no shared memory behind"
         if missing:
             seconds = time.perf_counter() - begun
             logging.info(
