@@ -24,5 +24,6 @@ def shrink(config: ConfigDict) -> None:
         config.model.architecture = to_plain(SMALL)
     config.model.inter_depth = 0
     config.logging.images = 1
+    config.data.workers = 0  # reader processes import JAX, anew in each phase
     for phase in config.phases:
         config[phase].epochs = 1
