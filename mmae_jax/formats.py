@@ -71,6 +71,16 @@ def seal_of(plain: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def geo_metadata(crs: Mapping[str, Any] | None) -> str:
+    """Returns what a GeoParquet 1.1 table says of its column `geometry`, whose polygons are WKB, as JSON text.
+
+    Args:
+      crs: their coordinate system as PROJJSON; None where there are no polygons.
+    """
+    column = {"encoding": "WKB", "geometry_types": [] if crs is None else ["Polygon"], "crs": crs}
+    return json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}})
+
+
 def crc32c(path: Path | epath.Path) -> str:
     """Returns the CRC-32C of a file, which object stores know of theirs; SHA-256 would take longer than writing it."""
     value = 0

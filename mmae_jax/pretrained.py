@@ -55,7 +55,7 @@ class Pretrained:
         """The sensor contract: what it expects of data."""
         return self.experiment.dataset
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """What tells its weights from others, 16 hexadecimal digits, the same on any devices."""
         leaves = {"/".join(map(str, path)): array for path, array in by_path(self._params).items()}

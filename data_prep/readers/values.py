@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from data_prep.errors import TileError
-from mmae_jax.spec import Target
+from mmae_jax.spec import Modality, Target
 
 OVERSHOOT = 1.0
 """Percent by which resampling leaves 0 to 100; flags such as -1 and 255 are further off."""
@@ -49,6 +50,22 @@ def are_percents(mask: np.ndarray) -> np.ndarray:
 def whole_percents(mask: np.ndarray) -> np.ndarray:
     """Returns percents as uint8, rounded up: what is above 0 stays so."""
     return np.ceil(mask).clip(0, 100).astype(np.uint8)
+
+
+def mask_sensor(sensor: Modality) -> Modality:
+    """Returns what the files of a sensor's masks hold: its mask channels as bands, in percent."""
+    return dataclasses.replace(
+        sensor,
+        bands=sensor.mask_channels,
+        dtype="uint8",
+        unit="percent",
+        scale=1.0,
+        offset=0.0,
+        nodata=None,
+        decibel=False,
+        quantum=None,
+        mask_channels=(),
+    )
 
 
 def percents(path: Path, mask: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,6 @@ from data_prep.scenes.described.sources import Moment, Source
 from data_prep.scenes.files import opened
 from data_prep.scenes.grid import Grid
 from mmae_jax.spec import Modality
-
-OF_MASKS: Mapping[str, Any] = {
-    "dtype": "uint8",
-    "unit": "percent",
-    "scale": 1.0,
-    "offset": 0.0,
-    "nodata": None,
-    "decibel": False,
-    "quantum": None,
-    "mask_channels": (),
-}
-"""How a sensor's masks differ from its images."""
 
 
 @dataclasses.dataclass(frozen=True)

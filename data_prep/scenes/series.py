@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from data_prep.datasets.folder.offsets import check_offsets
 from data_prep.errors import DataPrepError
+from data_prep.readers.values import mask_sensor
 from data_prep.scenes.conversion import as_in_files, conversion
 from data_prep.scenes.described import stac
 from data_prep.scenes.described.description import Images
 from data_prep.scenes.described.sources import Moment, Source, find_sources
-from data_prep.scenes.layers import OF_MASKS, Layer, read_layers
+from data_prep.scenes.layers import Layer, read_layers
 from mmae_jax.spec import Modality
 
 ONE_PASS = datetime.timedelta(minutes=10)
@@ -84,7 +85,7 @@ def _masks(folder: Path, field: str, sensor: Modality, images: Images) -> list[L
                 "%s.masks: none given: every image counts as free of %s", field, ", ".join(sensor.mask_channels)
             )
         return []
-    of_masks = dataclasses.replace(sensor, bands=sensor.mask_channels, **OF_MASKS)
+    of_masks = mask_sensor(sensor)
     plain = Images(masks=images.masks, date=images.date, dates=images.dates)
     sources = find_sources(folder, f"{field}.masks", images, images.masks, sensor.mask_channels)
     _check_products(f"{field}.masks", sources, sensor.mask_channels)

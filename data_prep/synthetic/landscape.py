@@ -86,14 +86,20 @@ def _crowns(
     rng: np.random.Generator, spacing: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Crown centres (rows, columns); for each pixel the nearest crown and the way from it (down, right), in pixels."""
-    count = int(np.ceil(SIDE / spacing)) + 2  # one crown beyond each edge
-    grid = np.arange(count) - 0.5
-    rows = (grid[:, None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
-    columns = (grid[None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
+    rows, columns = scattered(rng, SIDE, spacing)
     pixels = np.arange(SIDE, dtype=np.float32)
     nearest = nearest_point(rows, columns, spacing, pixels, pixels)
     rows, columns = rows.ravel(), columns.ravel()
     return rows, columns, nearest, (pixels[:, None] - rows[nearest], pixels[None] - columns[nearest])
+
+
+def scattered(rng: np.random.Generator, side: float, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns rows and columns of points, `[n, n]`, scattered around a grid that goes beyond each edge by one."""
+    count = int(np.ceil(side / spacing)) + 2
+    grid = np.arange(count) - 0.5
+    rows = (grid[:, None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
+    columns = (grid[None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
+    return rows, columns
 
 
 def nearest_point(

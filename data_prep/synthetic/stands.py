@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from data_prep.synthetic.landscape import COVERS, PIXELS_PER_METER, draw_mix, nearest_point, shade
+from data_prep.synthetic.landscape import COVERS, PIXELS_PER_METER, draw_mix, nearest_point, scattered, shade
 
 BLOCK = 300
 """Aerial pixels along a side of what is grown at once: a tile of 60 m."""
@@ -67,7 +67,7 @@ class Woods:
 
     @functools.cached_property
     def _middles(self) -> tuple[np.ndarray, np.ndarray]:
-        return _scattered(np.random.default_rng([self.seed, 0]), self.blocks * BLOCK, STAND)
+        return scattered(np.random.default_rng([self.seed, 0]), self.blocks * BLOCK, STAND)
 
     def block(self, row: int, column: int) -> Block:
         """Returns the block in a row and column of blocks."""
@@ -107,8 +107,8 @@ def _stand(seed: int, number: int) -> _Stand:
     rng = np.random.default_rng([seed, 1, number])
     mix = draw_mix(rng)
     spacing = COVERS[int(np.argmax(mix[:-1]))].crown * PIXELS_PER_METER * rng.uniform(0.9, 1.1)
-    rows, columns = _scattered(rng, 2 * REACH, spacing)
-    patches = _scattered(rng, 2 * REACH, PATCH)
+    rows, columns = scattered(rng, 2 * REACH, spacing)
+    patches = scattered(rng, 2 * REACH, PATCH)
     kinds = rng.choice(len(mix), patches[0].size, p=mix)
     home = [np.clip(np.floor(each / PATCH).astype(int) + 1, 0, len(patches[0]) - 1) for each in (rows, columns)]
     strays = rng.choice(len(mix), rows.size, p=mix)
@@ -116,12 +116,3 @@ def _stand(seed: int, number: int) -> _Stand:
     cover = np.where(rng.random(rows.size) < 0.15, strays, own).astype(np.uint8)
     brightness = rng.normal(1.0, 0.08, rows.size)
     return _Stand(spacing, rows, columns, cover, brightness, rng.normal(0, 3.5), rng.normal(1, 0.05))
-
-
-def _scattered(rng: np.random.Generator, side: float, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns rows and columns of points, `[n, n]`, scattered around a grid that goes beyond each edge by one."""
-    count = int(np.ceil(side / spacing)) + 2
-    grid = np.arange(count) - 0.5
-    rows = (grid[:, None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
-    columns = (grid[None] + rng.uniform(-0.35, 0.35, (count, count))) * spacing
-    return rows, columns

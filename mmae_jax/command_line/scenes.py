@@ -7,10 +7,12 @@ import contextlib
 
 from etils import epath
 
+from mmae_jax.command_line.parser import check_at_least
 from mmae_jax.compilation_cache import kept_programs
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.pretrained import Pretrained, load
 from mmae_jax.scenes.scene import Scene
+from mmae_jax.scenes.work import Share, share
 from mmae_jax.spec import PHASES, Experiment
 
 
@@ -46,6 +48,17 @@ def _checks(text: str) -> frozenset[str]:
     from data_prep.arguments import checks
 
     return checks(text)
+
+
+def checked_share(options: argparse.Namespace) -> Share | None:
+    """Returns the part of the work that the options ask for, None for all.
+
+    Raises:
+      UsageError: it is none, or `--batch` or `--workers` is too small.
+    """
+    check_at_least(options, "batch", 1)
+    check_at_least(options, "workers", 0)
+    return None if options.shard is None else share(options.shard)
 
 
 def open_model(options: argparse.Namespace) -> Pretrained:

@@ -13,8 +13,7 @@ import dataclasses
 from pathlib import Path
 
 from mmae_jax.command_line.messages import show_messages
-from mmae_jax.command_line.parser import check_at_least
-from mmae_jax.command_line.scenes import add_model, add_scene, kept, open_model, open_scene
+from mmae_jax.command_line.scenes import add_model, add_scene, checked_share, kept, open_model, open_scene
 from mmae_jax.embeddings import DTYPES, PER, POOLS, QUANTIZATIONS
 from mmae_jax.embeddings.pooling import Pooling
 from mmae_jax.embeddings.samples import Source
@@ -25,7 +24,6 @@ from mmae_jax.embeddings.write import check_out, write
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.launch.signals import Signals
 from mmae_jax.scenes.squares import reading
-from mmae_jax.scenes.work import share
 from mmae_jax.spec import Experiment
 
 
@@ -57,8 +55,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
       UsageError: options contradict each other.
     """
-    check_at_least(options, "batch", 1)
-    check_at_least(options, "workers", 0)
+    part = checked_share(options)
     if options.quantization and options.dtype != "int8":
         raise UsageError(f"--quantization: is of --dtype=int8, found {options.dtype}")
     if (options.shards is None) == (options.scene is None):
@@ -66,7 +63,6 @@ def run(options: argparse.Namespace) -> None:
     if options.split and options.shards is None:
         raise UsageError("--split: is of --shards, found --scene")
     check_out(options.out, of_scene=options.shards is None)
-    part = None if options.shard is None else share(options.shard)
     show_messages()
     with Signals():  # until vectors are kept, a signal ends the process at once
         model = open_model(options)

@@ -12,12 +12,10 @@ import argparse
 from pathlib import Path
 
 from mmae_jax.command_line.messages import show_messages
-from mmae_jax.command_line.parser import check_at_least
-from mmae_jax.command_line.scenes import add_model, add_scene, kept, open_model, open_scene
+from mmae_jax.command_line.scenes import add_model, add_scene, checked_share, kept, open_model, open_scene
 from mmae_jax.exit_codes import UsageError
 from mmae_jax.launch.signals import Signals
 from mmae_jax.scenes.job import check_out
-from mmae_jax.scenes.work import share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,11 +41,9 @@ def run(options: argparse.Namespace) -> None:
     Raises:
       UsageError: an option is none that there is.
     """
-    check_at_least(options, "batch", 1)
-    check_at_least(options, "workers", 0)
+    part = checked_share(options)
     if options.overlap is not None and not 0 <= options.overlap < 1:
         raise UsageError(f"--overlap: expected a share from 0 to below 1, found {options.overlap:g}")
-    part = None if options.shard is None else share(options.shard)
     show_messages()
     check_out(options.out)
     with Signals():  # until squares are kept, a signal ends the process at once

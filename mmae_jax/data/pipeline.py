@@ -160,14 +160,7 @@ def eval_batches(
     Raises:
       DataError: a split is not there; while iterating: a record is damaged.
     """
-    num_samples = shards.num_samples(splits)
-    num_batches = -(-num_samples // batch_size)
-    samples = (
-        grain.MapDataset.source(shards.source(splits))
-        .repeat()
-        .map_with_index(functools.partial(_eval_sample, experiment, shards.num_tiles(splits), num_samples))
-    )
-    return _iterate(_batched(samples, batch_size, rows)[:num_batches], experiment.data)
+    return _each_once(experiment, batch_size, shards.source(splits), shards.num_samples(splits), rows)
 
 
 def tile_batches(experiment: spec.Experiment, batch_size: int, tiles: Sequence[Tile]) -> Batches:
@@ -183,12 +176,23 @@ def tile_batches(experiment: spec.Experiment, batch_size: int, tiles: Sequence[T
     Raises:
       DataError: while iterating: a tile cannot be read.
     """
+    return _each_once(experiment, batch_size, tiles, len(tiles), None)
+
+
+def _each_once(
+    experiment: spec.Experiment,
+    batch_size: int,
+    tiles: Sequence[Tile],
+    num_samples: int,
+    rows: Sequence[range] | None,
+) -> Batches:
+    """Returns the given rows of batches that hold each of `num_samples` crops of tiles once."""
     samples = (
         grain.MapDataset.source(tiles)
         .repeat()
-        .map_with_index(functools.partial(_eval_sample, experiment, len(tiles), len(tiles)))
+        .map_with_index(functools.partial(_eval_sample, experiment, len(tiles), num_samples))
     )
-    return _iterate(_batched(samples, batch_size, None)[: -(-len(tiles) // batch_size)], experiment.data)
+    return _iterate(_batched(samples, batch_size, rows)[: -(-num_samples // batch_size)], experiment.data)
 
 
 def _eval_sample(experiment: spec.Experiment, num_tiles: int, num_samples: int, index: int, tile: Tile) -> Batch:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,31 +11,16 @@ import rasterio.warp
 import shapely
 from rasterio.crs import CRS
 
-from mmae_jax.embeddings.output import UNITS, Part, Task
-from mmae_jax.embeddings.storage import Stored
+from mmae_jax.embeddings.output import UNITS, Part, Writer
+from mmae_jax.formats import geo_metadata
 from mmae_jax.scenes.job import Job
 
 LONGITUDE_LATITUDE = "OGC:CRS84"
 """Of the geometry, where tiles lie in several coordinate systems."""
 
 
-class GeoParquet:
+class GeoParquet(Writer):
     """Writes `FILE.parquet`."""
-
-    def __init__(self, task: Task, out: Path) -> None:
-        self._task, self._out = task, out
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The table."""
-        return (self._out,)
-
-    def prepare(self, folder: Path) -> None:
-        """Does nothing: the job keeps all."""
-
-    def keep(self, folder: Path, samples: range, stored: Stored) -> Stored:
-        """Leaves the vectors to the job."""
-        return stored
 
     def assemble(self, job: Job) -> str:
         """Writes the table, one unit after the other."""
@@ -63,10 +46,8 @@ class GeoParquet:
         if task.storage.quantization == "pixel":
             fields += [("scale", pa.float32())]
         fields += [("geometry", pa.binary())]
-        column: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Polygon"] if crs else []}
-        column["crs"] = None if crs is None else CRS.from_string(crs).to_dict(projjson=True)
-        geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-        return pa.schema(fields, {"geo": json.dumps(geo), "mmae_jax": task.text()})
+        system = None if crs is None else CRS.from_string(crs).to_dict(projjson=True)
+        return pa.schema(fields, {"geo": geo_metadata(system), "mmae_jax": task.text()})
 
     def _table(self, part: Part, samples: range, crs: str | None, schema: pa.Schema) -> pa.Table:
         """Returns the rows of a unit, patches of a sample row by row; in a scene, those that are inside."""

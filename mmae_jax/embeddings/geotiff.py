@@ -6,36 +6,29 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from rasterio.windows import Window
 
-from mmae_jax.embeddings.output import UNITS, Task
-from mmae_jax.embeddings.storage import Stored
+from mmae_jax.embeddings.output import UNITS, Task, Writer
+from mmae_jax.scenes.cog import as_cog
 from mmae_jax.scenes.job import Job
 
 BLOCK = 128
 """Side of a tile of the file; a tile holds all bands, so that a vector is read at once [pixels]."""
 
 
-class GeoTiff:
+class GeoTiff(Writer):
     """Writes `FILE.tif`, and `FILE_scale.tif` where each vector has a scale."""
 
     def __init__(self, task: Task, out: Path) -> None:
         assert task.area is not None, "checked with the command line"
-        self._task, self._out, self._area = task, out, task.area
+        super().__init__(task, out)
+        self._area = task.area
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The rasters."""
         scale = self._out.with_name(f"{self._out.stem}_scale{self._out.suffix}")
         return (self._out, scale) if self._task.storage.quantization == "pixel" else (self._out,)
-
-    def prepare(self, folder: Path) -> None:
-        """Does nothing: the job keeps all."""
-
-    def keep(self, folder: Path, samples: range, stored: Stored) -> Stored:
-        """Leaves the vectors to the job."""
-        return stored
 
     def assemble(self, job: Job) -> str:
         """Writes the rasters."""
@@ -73,19 +66,9 @@ class GeoTiff:
                     self._write_square(file, sample, square)
             file.descriptions = bands
             file.update_tags(MMAE_JAX=self._task.text())
-        rasterio.shutil.copy(
-            plain,
-            job.folder / out.name,
-            driver="COG",
-            blocksize=BLOCK,
-            compress="DEFLATE",
-            predictor="YES",
-            # a mean of bytes would be that of no vector
-            overview_resampling="NEAREST",
-            bigtiff="IF_SAFER",
-            **({"nbits": 16} if dtype == "float16" else {}),
-        )
-        plain.unlink()
+        half = {"nbits": 16} if dtype == "float16" else {}
+        # nearest: a mean of bytes would be that of no vector
+        as_cog(plain, job.folder / out.name, BLOCK, "nearest", predictor="YES", **half)
 
     def _write_square(self, file: rasterio.io.DatasetWriter, sample: int, square: np.ndarray) -> None:
         """Writes a square `[g, g]` or `[g, g, C]`, as far as it lies inside."""

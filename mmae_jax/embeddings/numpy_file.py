@@ -7,30 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mmae_jax.embeddings.output import TARGET, Part, Task
-from mmae_jax.embeddings.storage import Stored
+from mmae_jax.embeddings.output import TARGET, Part, Task, Writer
 from mmae_jax.scenes.job import Job
 
 ARRAYS = ".npz"
 
 
-class NumpyFile:
+class NumpyFile(Writer):
     """Writes `FILE.npz`."""
 
     def __init__(self, task: Task, targets: Sequence[str], out: Path) -> None:
-        self._task, self._targets, self._out = task, tuple(targets), out
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self._out,)
-
-    def prepare(self, folder: Path) -> None:
-        """Does nothing: the job keeps all."""
-
-    def keep(self, folder: Path, samples: range, stored: Stored) -> Stored:
-        """Leaves the vectors to the job."""
-        return stored
+        super().__init__(task, out)
+        self._targets = tuple(targets)
 
     def assemble(self, job: Job) -> str:
         """Writes the arrays, unit after unit."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -173,20 +174,24 @@ class Part:
         return cls(stored, names, splits, crops, days.astype("datetime64[D]"), places, known)
 
 
-class Writer(Protocol):
-    """A kind of file."""
+class Writer(abc.ABC):
+    """A kind of file, written from vectors that the job keeps, unless it keeps them itself."""
 
-    def __init__(self, task: Task, out: Path) -> None: ...
+    def __init__(self, task: Task, out: Path) -> None:
+        self._task, self._out = task, out
 
     @property
     def files(self) -> tuple[Path, ...]:
         """What will be written."""
+        return (self._out,)
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path) -> None:  # noqa: B027 (most need nothing)
         """Puts into the folder of the job what all units need, if it is not there."""
 
     def keep(self, folder: Path, samples: range, stored: Stored) -> Stored | None:
         """Writes the vectors of a unit where they belong in the folder; returns those that the job is to keep."""
+        return stored
 
+    @abc.abstractmethod
     def assemble(self, job: Job) -> str:
         """Writes the files from a job whose units are all done, in its folder; returns how to open them."""

@@ -24,6 +24,7 @@ from mmae_jax.formats import naming_folder
 from mmae_jax.launch.signals import Signals
 from mmae_jax.pretrained import Pretrained
 from mmae_jax.scenes.job import Job
+from mmae_jax.scenes.job import check_out as check_place
 from mmae_jax.scenes.work import Share
 from mmae_jax.spec import SpecError
 
@@ -49,10 +50,7 @@ def check_out(out: Path, of_scene: bool) -> None:
         raise SpecError("--out: a .tif is one area, of a scene; tiles are written as .parquet or .zarr")
     if missing := [name for name in NEEDED[out.suffix] if importlib.util.find_spec(name) is None]:
         raise SpecError(f"--out: {out.suffix} needs {', '.join(missing)}: `pip install 'mmae_jax[predict]'`")
-    if out.exists():
-        raise SpecError(f"--out: {out} exists already; delete it, or choose another")
-    if not out.parent.is_dir():
-        raise SpecError(f"--out: expected an existing folder for {out.name}, found none at {out.parent}")
+    check_place(out)
 
 
 def write(

@@ -14,7 +14,7 @@ import numpy as np
 import zarr
 from rasterio.crs import CRS
 
-from mmae_jax.embeddings.output import Part, Task
+from mmae_jax.embeddings.output import Part, Writer
 from mmae_jax.embeddings.pooling import reference
 from mmae_jax.embeddings.storage import Stored
 from mmae_jax.scenes.job import Job
@@ -43,19 +43,11 @@ SPATIAL = {
 }
 
 
-class ZarrStore:
+class ZarrStore(Writer):
     """Writes `FILE.zarr`.
 
     `embeddings` is `[band, y, x]` of a scene, `[tile, band]` of tiles, or `[tile, band, y, x]` of their patches.
     """
-
-    def __init__(self, task: Task, out: Path) -> None:
-        self._task, self._out = task, out
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The store."""
-        return (self._out,)
 
     def prepare(self, folder: Path) -> None:
         """Makes the store with all of its arrays, empty; of several processes that begin, one makes it."""

@@ -77,19 +77,32 @@ def write_cog(
         for pixels in rows:
             file.write(pixels, window=Window(0, top, width, pixels.shape[1]))
             top += pixels.shape[1]
+    as_cog(plain, path, BLOCK, layer.resampling, predictor="YES" if layer.dtype == "float32" else "NO")
+    if layer.classes:
+        _write_names(path, layer)
+
+
+def as_cog(plain: Path, path: Path, block: int, resampling: str, **options: Any) -> None:
+    """Replaces a GeoTIFF by a cloud-optimised one.
+
+    Args:
+      plain: the GeoTIFF, which is deleted.
+      path: what it becomes.
+      block: side of a tile of the file [pixels].
+      resampling: of overviews.
+      options: further creation options of GDAL's driver.
+    """
     rasterio.shutil.copy(
         plain,
         path,
         driver="COG",
-        blocksize=BLOCK,
+        blocksize=block,
         compress="DEFLATE",
-        predictor="YES" if layer.dtype == "float32" else "NO",
-        overview_resampling=layer.resampling,
+        overview_resampling=resampling,
         bigtiff="IF_SAFER",
+        **options,
     )
     plain.unlink()
-    if layer.classes:
-        _write_names(path, layer)
 
 
 def _rgba(colour: str) -> tuple[int, int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,9 +50,10 @@ def names_of(layers: Sequence[Layer], out: Path) -> list[str]:
 def _complete(prediction: Prediction, strips: Strips, job: Job, work: Work, pixel: float) -> None:
     """Does what is missing, and writes the files."""
     layers, out = strips.layers, job.out
-    needed = {group for strip in range(len(strips)) if not job.has(STRIPS, strip) for group in strips.groups_of(strip)}
-    work.go(job, sorted(needed), after=lambda _: _finish(strips, job))
-    _finish(strips, job)
+    left = collections.deque(strip for strip in range(len(strips)) if not job.has(STRIPS, strip))
+    needed = {group for strip in left for group in strips.groups_of(strip)}
+    work.go(job, sorted(needed), after=lambda _: _finish(strips, job, left))
+    _finish(strips, job, left)
     names = names_of(layers, out)
     sidecars = [f"{name}{SIDECAR}" for layer, name in zip(layers, names, strict=True) if layer.classes]
     metadata = prediction.metadata()
@@ -64,14 +66,11 @@ def _complete(prediction: Prediction, strips: Strips, job: Job, work: Work, pixe
             logging.warning("%s: nothing was observed anywhere: all is nodata", out)
 
 
-def _finish(strips: Strips, job: Job) -> None:
-    """Makes those strips whose squares are all there, in order, and drops squares that no later strip needs."""
-    for strip in range(len(strips)):
-        if job.has(STRIPS, strip):
-            continue
+def _finish(strips: Strips, job: Job, left: collections.deque[int]) -> None:
+    """Makes those of the strips that are left whose squares are all there, in order, and drops squares used up."""
+    while left and all(job.has(SQUARES, group) for group in strips.groups_of(left[0])):
+        strip = left.popleft()
         needed = strips.groups_of(strip)
-        if not all(job.has(SQUARES, group) for group in needed):
-            return
         strips.make(job, strip)
         later = strips.groups_of(strip + 1).start if strip + 1 < len(strips) else needed.stop
         for group in range(needed.start, later):

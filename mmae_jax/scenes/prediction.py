@@ -24,7 +24,7 @@ from mmae_jax.scenes.job import SQUARES, THUMBNAILS, Job
 from mmae_jax.scenes.observed import observed
 from mmae_jax.scenes.preview import Panel, save_preview
 from mmae_jax.scenes.scene import Scene
-from mmae_jax.scenes.squares import reading
+from mmae_jax.scenes.squares import groups, reading
 from mmae_jax.scenes.strips import OBSERVED, VALUES
 from mmae_jax.scenes.thumbnails import mosaic, shown_input, thumbnails
 from mmae_jax.scenes.tiling import tiling
@@ -138,8 +138,8 @@ class Prediction:
     def draw(self, job: Job, panels: Sequence[Panel]) -> None:
         """Draws the preview in a job's folder, if one was asked for."""
         for name in self.previews(job.out):
-            groups = range(self.work().groups)
-            pictures = [square for group in groups for square in job.array(THUMBNAILS, group, "picture")]
+            number = len(groups(self.tiling, self.options.batch_size))
+            pictures = [square for group in range(number) for square in job.array(THUMBNAILS, group, "picture")]
             title = f"{self.name} of {self.experiment.dataset.name}"
             image = mosaic(pictures, self.tiling)
             save_preview(job.folder / name, title, shown_input(self.experiment), image, panels)

@@ -14,7 +14,7 @@ import shapely
 from absl import logging
 from rasterio.crs import CRS
 
-from mmae_jax.formats import naming_folder
+from mmae_jax.formats import geo_metadata, naming_folder
 from mmae_jax.scenes.job import SQUARES
 from mmae_jax.scenes.layers import colours
 from mmae_jax.scenes.prediction import Prediction, do_share
@@ -105,14 +105,12 @@ def write_squares(
     side = tiling.cells * frame.cell
     outlines = shapely.to_wkb(shapely.box(left, top - side, left + side, top)).tolist()
     crs = CRS.from_wkt(frame.crs).to_dict(projjson=True)
-    geometry = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": crs}
-    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
     arrays = {
         "row": pa.array(starts[:, 0], pa.int32()),
         "column": pa.array(starts[:, 1], pa.int32()),
         **{name: pa.array(values, from_pandas=True) for name, values in columns.items()},
         "geometry": pa.array(outlines, pa.binary()),
     }
-    table = pa.table(arrays).replace_schema_metadata({"geo": json.dumps(geo), "mmae_jax": json.dumps(metadata)})
+    table = pa.table(arrays).replace_schema_metadata({"geo": geo_metadata(crs), "mmae_jax": json.dumps(metadata)})
     with naming_folder(path.parent):
         pq.write_table(table, path, compression="zstd")

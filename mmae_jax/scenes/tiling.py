@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -24,12 +25,13 @@ class Tiling:
     cells: int
     overlap: int
 
-    @property
+    # Kept, as every square asks for them.
+    @functools.cached_property
     def rows(self) -> tuple[int, ...]:
         """First cell of each row of squares."""
         return _starts(self.frame[0], self.cells, self.overlap)
 
-    @property
+    @functools.cached_property
     def columns(self) -> tuple[int, ...]:
         """First cell of each column of squares."""
         return _starts(self.frame[1], self.cells, self.overlap)

@@ -44,7 +44,7 @@ class Share:
 
 
 def share(text: str) -> Share:
-    """Returns what `i/n` says: part i, from 0 or 1 … as SLURM counts, of n.
+    """Returns what `i/n` says: part i, from 0 on, of n.
 
     Raises:
       UsageError: it is none.
@@ -125,7 +125,6 @@ class Work:
                     signals.end(f"{job.folder}: {bar.n} of {total} squares are kept; the same command continues")
             if pending is not None:
                 settle(*pending)
-            assert next(batches, None) is None, "readers that are asked to the end leave no shared memory behind"
         if missing:
             seconds = time.perf_counter() - begun
             logging.info(

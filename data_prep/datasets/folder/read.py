@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -23,18 +22,9 @@ from data_prep.readers.inside import inside
 from data_prep.readers.raw import expect, open_raster
 from data_prep.readers.registration import Place, check_frame, check_registered, commonest, moved, scaled
 from data_prep.readers.statements import read_pixels
-from data_prep.readers.values import percents
+from data_prep.readers.values import mask_sensor, percents
 from data_prep.shards.records import Record
 from mmae_jax.spec import Modality
-
-_OF_MASKS: dict[str, Any] = {
-    "dtype": "uint8",
-    "unit": "percent",
-    "scale": 1.0,
-    "offset": 0.0,
-    "nodata": None,
-    "decibel": False,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +130,7 @@ def _read_image(raw_dir: Path, acquisition: Acquisition, files: Files) -> _Image
         return _Image(acquisition, pixels, None, places)
     if acquisition.mask is None:
         raise TileError(f"{path}: expected a mask file {files.masks} beside it, found none")
-    as_sensor = dataclasses.replace(files.sensor, bands=files.sensor.mask_channels, **_OF_MASKS)
+    as_sensor = mask_sensor(files.sensor)
     as_files = dataclasses.replace(files, sensor=as_sensor, offsets=immutabledict())
     mask_path = inside(raw_dir, acquisition.mask)
     mask, of_mask = _read_raster(mask_path, as_files, acquisition.dates)
