@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "take over weights of the reference",
     "predict": "map a whole scene with a trained model",
     "embed": "write vectors of tiles or patches, as a table, an array or an image",
+    "sweep": "search over fields of an experiment",
     "bench": "measure speed and size",
     "launch": "train with several processes on this machine",
 }
