@@ -13,6 +13,7 @@ import numpy as np
 from mmae_jax.metrics import Scores, Summary
 from mmae_jax.spec import Dataset, SpecError, Target
 from mmae_jax.spec.error import shown
+from mmae_jax.tasks.weighted import Weighted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,6 +124,33 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def scores(self, summary: Summary) -> Scores:
         """Returns the scores of a summary of `joined`; NaN where nothing was counted."""
+
+    def by_sample(self, target: Target, predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> Summary:
+        """Returns what `weighted` needs of each sample, axis B first; usable inside jit. Arguments as of `error`."""
+        return self.summarise(target, predicted, targets, counted)
+
+    def total(self, target: Target, samples: Summary) -> Summary:
+        """Returns the summary of all samples of `by_sample`, on the host: what `scores` takes."""
+        return self.joined(target, [samples])
+
+    @abc.abstractmethod
+    def weighted(self, samples: Summary, weights: np.ndarray) -> Weighted:
+        """Returns the scores under weights: more of them than training has, and its own by the same names.
+
+        Args:
+          samples: what `by_sample` returns of N samples, on the host.
+          weights: float64 `[R, N]`, R sets of weights of samples.
+        """
+
+    @abc.abstractmethod
+    def strata(self, target: Target, targets: np.ndarray, counted: np.ndarray) -> np.ndarray:
+        """Returns which of K kinds of sample each one is, to draw some of all, bool `[N, K]`: classes it has, mostly.
+
+        Args:
+          target: what is predicted.
+          targets: of N samples, as in a batch.
+          counted: what `counted` returns.
+        """
 
     @abc.abstractmethod
     def figures(self, title: str, target: Target, scores: Scores) -> Mapping[str, Figure]:

@@ -13,6 +13,7 @@ import optax
 from mmae_jax.metrics import ClassScores, Scores, Summary, confusion_matrix, scores_from_confusion
 from mmae_jax.spec import Target
 from mmae_jax.tasks.base import Penalty, Task, has_class
+from mmae_jax.tasks.weighted import Weighted, confusion_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +55,28 @@ class Exclusive(Task):
     def scores(self, summary: Summary) -> Scores:
         """Returns the scores of the confusion matrix."""
         return scores_from_confusion(summary["confusion"], self.metrics)
+
+    def by_sample(self, target: Target, predicted: jax.Array, targets: jax.Array, counted: jax.Array) -> Summary:
+        """Returns `confusion` of each sample, int32 `[B, C, C]`."""
+        return jax.vmap(lambda *sample: self.summarise(target, *sample))(predicted, targets, counted)
+
+    def total(self, target: Target, samples: Summary) -> Summary:
+        """Returns the sum."""
+        return self.joined(target, [{"confusion": samples["confusion"].sum(0, dtype=np.int64)}])
+
+    def weighted(self, samples: Summary, weights: np.ndarray) -> Weighted:
+        """Returns the scores of weighted sums of confusion matrices."""
+        import scipy.sparse  # a third of a second, which those who only look up names need not wait
+
+        confusion = samples["confusion"]
+        # most pairs of classes occur in few samples
+        flat = scipy.sparse.csc_array(confusion.reshape(len(confusion), -1))
+        return confusion_scores((weights @ flat).reshape(len(weights), *confusion.shape[1:]))
+
+    def strata(self, target: Target, targets: np.ndarray, counted: np.ndarray) -> np.ndarray:
+        """Returns which classes a sample has."""
+        places = np.where(counted, targets, -1).reshape(len(targets), -1)
+        return np.stack([(places == index).any(1) for index in range(target.num_classes)], axis=1)
 
     def figures(self, title: str, target: Target, scores: Scores) -> Mapping[str, Figure]:
         """Draws F1 of each class, and the confusion."""

@@ -16,6 +16,8 @@ from mmae_jax.spec import Dataset, SpecError, Target
 from mmae_jax.tasks.base import Penalty, Task, has_class
 from mmae_jax.tasks.exclusive import class_figures
 from mmae_jax.tasks.segment import count_pixels
+from mmae_jax.tasks.weighted import Weighted
+from mmae_jax.tasks.weighted import multilabel_scores as weighted_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,6 +86,16 @@ class Multilabel(Task):
     def scores(self, summary: Summary) -> Scores:
         """Returns the scores of independent classes."""
         return multilabel_scores(summary["logits"], summary["targets"])
+
+    def weighted(self, samples: Summary, weights: np.ndarray) -> Weighted:
+        """Returns the scores of independent classes."""
+        rows = samples["counted"]
+        return weighted_scores(samples["logits"][rows], samples["targets"][rows], weights[:, rows])
+
+    def strata(self, target: Target, targets: np.ndarray, counted: np.ndarray) -> np.ndarray:
+        """Returns which classes a sample has; whether none of them is one more."""
+        has = targets == 1
+        return np.column_stack([has, ~has.any(axis=1)]) & counted[:, None]
 
     def figures(self, title: str, target: Target, scores: Scores) -> Mapping[str, Figure]:
         """Draws F1 of each class, and what was found, missed and false."""

@@ -15,6 +15,7 @@ from mmae_jax.metrics import Scores, Summary
 from mmae_jax.moments import Moments
 from mmae_jax.spec import Target
 from mmae_jax.tasks.base import Penalty, Task
+from mmae_jax.tasks.weighted import Weighted, number_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +26,7 @@ FARTHEST = 2**53
 
 MOST_INTERVALS = 4096
 """Intervals of a histogram."""
+TENTHS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +138,18 @@ class Regression(Task):
             "r2": float(1 - squared.sum() / variation) if variation > 0 else float("nan"),
         }
         return NumberScores(overall, mean, predicted)
+
+    def weighted(self, samples: Summary, weights: np.ndarray) -> Weighted:
+        """Returns errors and R² of weighted sums."""
+        return number_scores(samples, weights)
+
+    def strata(self, target: Target, targets: np.ndarray, counted: np.ndarray) -> np.ndarray:
+        """Returns in which tenth of the samples the mean of each lies."""
+        count = counted.reshape(len(counted), -1).sum(1)
+        mean = np.where(counted, targets, 0).reshape(len(counted), -1).sum(1, dtype=np.float64) / np.maximum(count, 1)
+        edges = np.quantile(mean[count > 0], np.arange(1, TENTHS) / TENTHS) if count.any() else np.zeros(TENTHS - 1)
+        tenth = np.searchsorted(edges, mean, side="right")
+        return (tenth[:, None] == np.arange(TENTHS)) & (count > 0)[:, None]
 
     def figures(self, title: str, target: Target, scores: Scores) -> Mapping[str, Figure]:
         """Draws the predicted against the true number of each sample."""
