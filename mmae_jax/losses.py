@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,26 +54,59 @@ class Total:
         return self.total / jnp.maximum(self.count, 1)
 
 
+class Frame(NamedTuple):
+    """In what numbers patches are reconstructed: `(patches - mean) / deviation`.
+
+    Attributes:
+      mean, deviation: of each patch and run of bands, float32 `[B, D, L, 1, C]`; 0 and 1 where targets are the patches.
+    """
+
+    mean: jax.Array
+    deviation: jax.Array
+
+    def patches(self, target: jax.Array) -> jax.Array:
+        """Returns the patches of which `target` (`[B, D, L, P², C]`) is the target, or the reconstruction."""
+        return target * self.deviation + self.mean
+
+
+def target_frame(patches: jax.Array, model_input: Input, *, normalised: bool) -> Frame:
+    """Returns the frame of patches `[B, D, L, P², C]` (docs/method.md §7).
+
+    Args:
+      patches: of the model's input.
+      model_input: runs of bands.
+      normalised: whether the frame is the patch's own: mean and standard deviation (unbiased) of each run of bands.
+    """
+    shape = (*patches.shape[:-2], 1, patches.shape[-1])
+    if not normalised:
+        return Frame(jnp.zeros(shape), jnp.ones(shape))
+    means: list[jax.Array] = []
+    deviations: list[jax.Array] = []
+    start = 0
+    for length in model_input.target_runs:
+        run = patches[..., start : start + length]
+        mean = run.mean(axis=(-2, -1), keepdims=True)
+        count = run.shape[-2] * run.shape[-1]
+        variance = jnp.square(run - mean).sum(axis=(-2, -1), keepdims=True) / max(count - 1, 1)
+        for found, value in ((means, mean), (deviations, jnp.sqrt(variance + VARIANCE_FLOOR))):
+            found.append(jnp.broadcast_to(value, (*shape[:-1], length)))
+        start += length
+    return Frame(jnp.concatenate(means, axis=-1), jnp.concatenate(deviations, axis=-1))
+
+
 def reconstruction_target(pixels: jax.Array, model_input: Input, *, normalised: bool) -> jax.Array:
     """Returns the patches to reconstruct, float32 `[B, D, L, P², C]`.
 
     Args:
       pixels: `[B, D, C, H, W]`.
       model_input: patch size and runs of bands.
-      normalised: subtract the mean and divide by the standard deviation (unbiased) per patch and run of bands.
+      normalised: subtract the mean and divide by the standard deviation per patch and run of bands.
     """
     patches = to_patches(pixels, model_input.patch_size)
     if not normalised:
         return patches
-    runs, start = [], 0
-    for length in model_input.target_runs:
-        run = patches[..., start : start + length]
-        centred = run - run.mean(axis=(-2, -1), keepdims=True)
-        count = run.shape[-2] * run.shape[-1]
-        variance = jnp.square(centred).sum(axis=(-2, -1), keepdims=True) / max(count - 1, 1)
-        runs.append(centred / jnp.sqrt(variance + VARIANCE_FLOOR))
-        start += length
-    return jnp.concatenate(runs, axis=-1)
+    frame = target_frame(patches, model_input, normalised=True)
+    return (patches - frame.mean) / frame.deviation
 
 
 def reconstruction_errors(

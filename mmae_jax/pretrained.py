@@ -20,11 +20,11 @@ from mmae_jax.data.batch import Batch
 from mmae_jax.data.raw_samples import batch_of
 from mmae_jax.models.model import Model
 from mmae_jax.models.params import abstract_model, by_path, merge
-from mmae_jax.models.patches import from_patches, mask_per_band
 from mmae_jax.models.samples import Samples, samples_from_batch
 from mmae_jax.spec import Dataset, Experiment, Mesh, SpecError
 from mmae_jax.spec.error import choices
-from mmae_jax.train.step import precision, reconstruct
+from mmae_jax.train.reconstruction import images
+from mmae_jax.train.step import precision
 from mmae_jax.weights.checksums import checksums
 from mmae_jax.weights.source import open_weights
 
@@ -48,7 +48,7 @@ class Pretrained:
         self._started: dict[Callable[..., Any], Callable[..., Started]] = {}
         self._encode = self.compiled(_encode)
         self._predict = self.compiled(_predict)
-        self._reconstruct = self.compiled(functools.partial(_reconstruct, experiment))
+        self._reconstruct = self.compiled(_reconstruct)
 
     @property
     def contract(self) -> Dataset:
@@ -133,8 +133,9 @@ class Pretrained:
           seed: draws what is hidden.
 
         Returns:
-          `images`: input → float32 `[B, D, C, S, S]` at `image_size`, in the units of the reconstruction target
-          (docs/method.md §7); `masked`: input → bool, of the same shape, what was hidden.
+          `values`: input → float32 `[B, D, C, S, S]` at `image_size`, in the contract's unit; with normalised targets,
+          mean and spread of each patch are those of the sample. `images`: the same in the numbers of the reconstruction
+          target (docs/method.md §7). `masked`: input → bool, of the same shape, what was hidden.
 
         Raises:
           SpecError: as `encode`; or the encoder does not reconstruct.
@@ -189,13 +190,10 @@ def _predict(model: Model, samples: Samples) -> dict[str, jax.Array]:
     return model.predict(samples, train_encoder=False)
 
 
-def _reconstruct(
-    experiment: Experiment, model: Model, samples: Samples, key: jax.Array
-) -> dict[str, dict[str, jax.Array]]:
-    patches, masked = reconstruct(model, samples, key)
-    found: dict[str, dict[str, jax.Array]] = {"images": {}, "masked": {}}
-    for name, one in experiment.inputs.items():
-        hidden = jnp.broadcast_to(mask_per_band(masked[name], one)[:, :, :, None], patches[name].shape)
-        found["images"][name] = from_patches(patches[name], one.patch_size)
-        found["masked"][name] = from_patches(hidden, one.patch_size)
-    return found
+def _reconstruct(model: Model, samples: Samples, key: jax.Array) -> dict[str, dict[str, jax.Array]]:
+    found = images(model, samples, key)
+    return {
+        "values": {name: one.values for name, one in found.items()},
+        "images": {name: one.target for name, one in found.items()},
+        "masked": {name: one.masked for name, one in found.items()},
+    }

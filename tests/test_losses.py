@@ -9,6 +9,7 @@ import pytest
 from immutabledict import immutabledict
 
 from mmae_jax import losses, spec
+from mmae_jax.models.patches import to_patches
 from tests.experiments import experiment, random_samples
 
 BATCH = 3
@@ -128,6 +129,16 @@ def test_flat_patch_gives_a_finite_target():
     modality = experiment(("aerial",), ()).inputs["aerial"]
     target = losses.reconstruction_target(jnp.full((1, 1, 2, 8, 8), 7.0), modality, normalised=True)
     assert (target == 0).all()
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_frame_of_a_target_gives_its_patches_back(samples, normalised):
+    one = experiment(NAMES, ()).inputs["s2"]
+    patches = to_patches(samples.pixels["s2"], one.patch_size)
+    frame = losses.target_frame(patches, one, normalised=normalised)
+    target = losses.reconstruction_target(samples.pixels["s2"], one, normalised=normalised)
+    np.testing.assert_allclose(frame.patches(target), patches, rtol=1e-5, atol=1e-5)
+    assert frame.mean.shape == (BATCH, 3, 4, 1, 3)
 
 
 def dataset(**targets):

@@ -11,8 +11,8 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from mmae_jax import metrics, report
-from mmae_jax.report.display import display_bands, limits, to_image
-from mmae_jax.report.reconstruction import MASKED, MISSING
+from mmae_jax.report.display import calendar, display_bands, limits, to_image
+from mmae_jax.report.reconstruction import MISSING, rows_shown
 from mmae_jax.tasks import TASKS
 
 CLASSES = ("Abies", "Fagus", "Larix", "Pseudotsuga with a long name")
@@ -20,20 +20,19 @@ CLASSES = ("Abies", "Fagus", "Larix", "Pseudotsuga with a long name")
 
 @pytest.fixture
 def images() -> report.Reconstruction:
-    """Six dates of four bands; the left half is masked, the second date and one corner are missing."""
+    """Three dates of four bands; the left half is masked, one corner is missing."""
     generator = np.random.default_rng(0)
-    target = generator.normal(size=(6, 4, 12, 12)).astype(np.float32)
-    masked = np.broadcast_to(np.arange(12) < 6, (6, 1, 12, 12))
-    valid = np.ones((6, 12, 12), bool)
-    valid[1] = False
+    truth = generator.normal(size=(3, 4, 12, 12)).astype(np.float32)
+    valid = np.ones((3, 12, 12), bool)
     valid[:, :2, :2] = False
     return report.Reconstruction(
         bands=("B02", "B03", "B04", "B08"),
-        labels=tuple(f"2020-0{month}-01" for month in range(1, 7)),
-        input=target,
-        masked=masked,
-        reconstruction=target + 1,
-        target=target,
+        unit="reflectance",
+        patch=6,
+        labels=tuple(f"2020-0{month}-01" for month in range(1, 4)),
+        truth=truth,
+        masked=np.broadcast_to(np.arange(12) < 6, (3, 1, 12, 12)),
+        values=truth + 1,
         valid=valid,
     )
 
@@ -110,44 +109,59 @@ def test_to_image_of_constant_bands_is_finite(bands):
     assert np.isfinite(image).all()
 
 
-def test_reconstruction_shows_dates_with_data(images):
-    figure = report.reconstruction("s2", images)
+def test_each_sample_is_shown_at_some_of_its_dates_with_data():
+    valid = np.ones((3, 6, 1, 1), bool)
+    valid[1, 1:] = valid[2] = False
+    samples, dates = rows_shown(valid, dates=3)
+    assert list(zip(samples.tolist(), dates.tolist(), strict=True)) == [(0, 0), (0, 2), (0, 5), (1, 0), (2, 0)]
+
+
+def test_calendar_of_days_of_the_year():
+    days = calendar(np.array([[2020, 60, 10], [2019, 60, 0]], np.int16))
+    assert [str(day) for day in days] == ["2020-02-29", "2019-03-01"]
+
+
+def test_reconstruction_names_columns_dates_bands_and_unit(images):
+    figure = report.reconstruction("s2", dataclasses.replace(images, own_frame=True))
     assert_legible(figure)
-    assert len(figure.axes) == 4 * 4
-    labels = [axes.get_ylabel() for axes in figure.axes[::4]]
-    assert labels == ["2020-01-01", "2020-03-01", "2020-05-01", "2020-06-01"]
-    assert {"input", "masked input", "reconstruction", "target", "no data"} <= set(texts(figure))
-    assert any("B04, B03, B02" in text for text in texts(figure))
+    assert [axes.get_ylabel() for axes in figure.axes[:12:4]] == list(images.labels)
+    written = texts(figure)
+    assert {"truth", "masked input", "reconstruction", "error", "no data"} <= set(written)
+    for part in ("B04, B03, B02", "[reflectance]", "are those of the truth"):
+        assert any(part in text for text in written)
+    assert written.count("mean 1") == 3
 
 
-def test_reconstruction_marks_masked_and_missing_pixels(images):
-    seen, masked, reconstructed, target = (
-        axes.get_images()[0].get_array() for axes in report.reconstruction("s2", images).axes[:4]
-    )
-    colours = {
-        name: [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        for name, colour in {"masked": MASKED, "missing": MISSING}.items()
-    }
-    for image in (seen, masked, reconstructed, target):
-        np.testing.assert_allclose(image[:2, :2], np.broadcast_to(colours["missing"], (2, 2, 3)))
-    np.testing.assert_allclose(masked[2:, :6], np.broadcast_to(colours["masked"], (10, 6, 3)))
-    np.testing.assert_array_equal(masked[:, 6:], seen[:, 6:])
-    np.testing.assert_array_equal(reconstructed[:, 6:], target[:, 6:])
-    assert np.mean(reconstructed[2:, :6] >= target[2:, :6]) == 1
-    assert np.mean(reconstructed[2:, :6]) > np.mean(target[2:, :6])
+def test_reconstruction_hatches_what_is_masked_and_keeps_what_is_given(images):
+    axes = report.reconstruction("s2", images).axes[:4]
+    truth, masked, values = (one.get_images()[0].get_array() for one in axes[:3])
+    error = axes[3].get_images()[1].get_array().filled(np.nan)
+    no_data = [int(MISSING[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    for image in (truth, masked, values):
+        np.testing.assert_allclose(image[:2, :2], np.broadcast_to(no_data, (2, 2, 3)))
+    assert axes[1].collections[0].get_hatch()
+    assert len(axes[1].collections[0].get_paths()) == 2  # the two patches of the left half
+    np.testing.assert_array_equal(masked[:, 6:], truth[:, 6:])
+    np.testing.assert_array_equal(values[:, 6:], truth[:, 6:])
+    assert np.mean(values[2:, :6] >= truth[2:, :6]) == 1
+    np.testing.assert_allclose(error[2:, :6], 1, rtol=1e-5)
+    assert np.isnan(error[:, 6:]).all()
+    assert np.isnan(error[:2, :2]).all()
 
 
 def test_reconstruction_of_bands_masked_apart(images):
-    masked = np.zeros((6, 4, 12, 12), bool)
+    masked = np.zeros((3, 4, 12, 12), bool)
     masked[:, 2, :, :6] = True
-    image = report.reconstruction("s2", dataclasses.replace(images, masked=masked)).axes[1].get_images()[0].get_array()
+    axes = report.reconstruction("s2", dataclasses.replace(images, masked=masked)).axes[1]
+    image = axes.get_images()[0].get_array()
+    assert not axes.collections[0].get_paths()
     np.testing.assert_allclose(image[2:, :6, 0], 0, atol=1e-6)
     assert image[2:, :6, 1:].std() > 0.1
 
 
 @pytest.mark.parametrize("missing", ["everything", "nothing"])
 def test_reconstruction_with_one_flag_per_date(images, missing):
-    valid = np.full((6, 1, 1), missing == "nothing")
+    valid = np.full((3, 1, 1), missing == "nothing")
     assert_legible(report.reconstruction("s2", dataclasses.replace(images, valid=valid)))
 
 
@@ -234,7 +248,7 @@ def test_save_png_replaces_and_leaves_nothing_beside(tmp_path, images):
 
 
 def test_to_rgb_has_the_size_of_the_figure(images):
-    figure = report.reconstruction("s2", images, max_rows=2)
+    figure = report.reconstruction("s2", images)
     rgb = report.to_rgb(figure)
     assert rgb.dtype == np.uint8
     width, height = figure.get_size_inches() * figure.dpi
@@ -242,7 +256,7 @@ def test_to_rgb_has_the_size_of_the_figure(images):
 
 
 def test_figures_do_not_outlive_their_use(images):
-    figure = report.reconstruction("s2", images, max_rows=1)
+    figure = report.reconstruction("s2", images)
     report.to_rgb(figure)
     alive = weakref.ref(figure)
     del figure

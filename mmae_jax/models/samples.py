@@ -62,3 +62,18 @@ def _values(batch: Batch, name: str, experiment: Experiment) -> jax.Array:
     if model_input.log_scale:
         values = jnp.log(jnp.maximum(values, LOG_FLOOR))
     return values / model_input.norm_fac
+
+
+def in_units(values: jax.Array, name: str, experiment: Experiment) -> jax.Array:
+    """Returns pixels as the model sees them, `[..., C, H, W]` of the input called `name`, in the contract's unit.
+
+    Scale, logarithm and difference of elevations are undone; the size stays `image_size`.
+    """
+    model_input, modality = experiment.inputs[name], experiment.modality(name)
+    if model_input.rescale_elev:
+        surface, others = values[..., :1, :, :], values[..., 1:, :, :]
+        values = jnp.concatenate([surface, surface - others / ELEVATION_FACTOR], axis=-3)
+    values = values * model_input.norm_fac
+    if model_input.log_scale:
+        values = jnp.exp(values)
+    return values * modality.scale + modality.offset

@@ -5,7 +5,7 @@ Every function returns a matplotlib `Figure` that belongs to the caller alone (n
 
 from mmae_jax.report.classes import class_scores, confusion
 from mmae_jax.report.output import save_png, to_rgb
-from mmae_jax.report.reconstruction import Reconstruction, reconstruction
+from mmae_jax.report.reconstruction import Reconstruction, images_shown, reconstruction
 from mmae_jax.report.runs import comparison, training_curves
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "class_scores",
     "comparison",
     "confusion",
+    "images_shown",
     "reconstruction",
     "save_png",
     "to_rgb",

@@ -36,6 +36,20 @@ def display_bands(names: Sequence[str]) -> tuple[int, ...]:
     return (0,)
 
 
+def shown_bands(names: Sequence[str]) -> str:
+    """Returns which bands `display_bands` chose, for a caption."""
+    chosen = display_bands(names)
+    text = ", ".join(names[index] for index in chosen)
+    return f"red, green, blue = {text}" if len(chosen) == 3 else f"grey = {text}"
+
+
+def calendar(dates: np.ndarray) -> np.ndarray:
+    """Returns days of the calendar, datetime64[D] `[...]`, of dates `[year, day of the year, hour]`, int `[..., 3]`."""
+    years, days = (np.asarray(dates)[..., part].astype(np.int64) for part in (0, 1))
+    found: np.ndarray = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]") + (days - 1)
+    return found
+
+
 def limits(pixels: np.ndarray) -> np.ndarray:
     """Returns the 2nd and 98th percentile of each band over its usual dates, float `[2, C]`.
 

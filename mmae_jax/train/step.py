@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,15 +15,13 @@ from mmae_jax import losses, parallel
 from mmae_jax.data.batch import Batch
 from mmae_jax.losses import Total
 from mmae_jax.metrics import Summary
-from mmae_jax.models.masking import SequenceMask, draw_masks
-from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.model import Model
 from mmae_jax.models.params import abstract_model, merge
-from mmae_jax.models.patches import from_patches, mask_per_band
 from mmae_jax.models.samples import Samples, samples_from_batch
-from mmae_jax.spec import Experiment, SpecError
+from mmae_jax.spec import Experiment
 from mmae_jax.tasks.accumulator import summarise
 from mmae_jax.train.optimizer import ema_momentum, learning_rate
+from mmae_jax.train.reconstruction import Images, images, reconstruct
 from mmae_jax.train.state import Program, TrainState, averaged_params, split_trained
 
 
@@ -35,26 +33,6 @@ def _key(experiment: Experiment, use: str, step: jax.typing.ArrayLike) -> jax.Ar
 def precision(experiment: Experiment) -> Any:
     """float32 means float32 on accelerators, too, whose matrix units would round inputs by default."""
     return jax.default_matmul_precision("float32" if experiment.model.dtype == "float32" else "default")
-
-
-def reconstruct(model: Model, samples: Samples, key: jax.Array) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """Masks and reconstructs.
-
-    Returns:
-      Patches `[B, D, L, P², C]` and masks `[B, G·D, L]` by input.
-
-    Raises:
-      SpecError: the encoder does not reconstruct.
-    """
-    encoder = model.encoder
-    if not isinstance(encoder, MMAE):
-        raise SpecError(f"phases: expected no pretrain: encoder {model.experiment.model.encoder} does not reconstruct")
-    with jax.named_scope("mask"):
-        masks: dict[str, SequenceMask] = draw_masks(
-            key, encoder.fusion, encoder.experiment.mask, encoder.available(samples)
-        )
-    masked = encoder.fusion.split({name: mask.masked for name, mask in masks.items()})
-    return encoder.reconstruct(samples, masks), masked
 
 
 def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dict[str, Total], dict[str, jax.Array]]:
@@ -175,22 +153,6 @@ def embed_step(program: Program, state: TrainState, batch: Batch) -> jax.Array:
     return sum(totals[1:], totals[0]) / jnp.maximum(sum(counts[1:], counts[0]), 1)[:, None]
 
 
-class Images(NamedTuple):
-    """What a model makes of one input, for figures.
-
-    Attributes:
-      pixels: float32 `[B, D, C, H, W]`, what it would see unmasked.
-      masked: bool `[B, D, C, H, W]`, what it did not see.
-      reconstruction: `[B, D, C, H, W]`.
-      target: `[B, D, C, H, W]`, what was to be reconstructed.
-    """
-
-    pixels: jax.Array
-    masked: jax.Array
-    reconstruction: jax.Array
-    target: jax.Array
-
-
 @functools.partial(jax.jit, static_argnames="program")
 def reconstruct_step(program: Program, state: TrainState, batch: Batch) -> tuple[Samples, dict[str, Images]]:
     """Reconstructs one batch, for figures: samples, and images by input."""
@@ -198,11 +160,4 @@ def reconstruct_step(program: Program, state: TrainState, batch: Batch) -> tuple
     model = merge(abstract_model(experiment)[0], state.params)
     samples = samples_from_batch(batch, experiment)
     with precision(experiment):
-        patches, masked = reconstruct(model, samples, _key(experiment, "evaluate/mask", jnp.zeros((), jnp.int32)))
-    normalised, images = losses.LOSSES[experiment.loss].normalised, {}
-    for name, model_input in experiment.inputs.items():
-        target = losses.reconstruction_target(samples.pixels[name], model_input, normalised=normalised)
-        hidden = jnp.broadcast_to(mask_per_band(masked[name], model_input)[:, :, :, None], patches[name].shape)
-        whole = functools.partial(from_patches, patch=model_input.patch_size)
-        images[name] = Images(samples.pixels[name], whole(hidden), whole(patches[name]), whole(target))
-    return samples, images
+        return samples, images(model, samples, _key(experiment, "evaluate/mask", jnp.zeros((), jnp.int32)))

@@ -11,7 +11,7 @@ from mmae_jax import spec
 from mmae_jax.models.fusion import Fusion, token_validity
 from mmae_jax.models.params import by_path
 from mmae_jax.models.patches import from_patches, mask_per_band, to_patches
-from mmae_jax.models.samples import samples_from_batch
+from mmae_jax.models.samples import in_units, samples_from_batch
 from tests.experiments import EACH_FUSION, INPUTS, Tiny, experiment, random_samples
 
 # Two band groups, three dates, a grid of two.
@@ -158,3 +158,22 @@ def test_a_date_is_there_if_any_of_its_pixels_is():
     valid = jnp.zeros((1, 3, 4, 4), bool).at[0, 1, 2, 3].set(True)
     samples = dataclasses.replace(random_samples(experiment(("s2",)), 1), pixels_valid={"s2": valid})
     np.testing.assert_array_equal(samples.dates_valid["s2"], [[False, True, False]])
+
+
+@pytest.mark.parametrize("changes", [{"log_scale": True, "norm_fac": 3.0}, {"rescale_elev": True, "norm_fac": 30.0}])
+def test_units_of_the_data_undo_the_preparation(changes):
+    of = experiment(("aerial",), modalities={"aerial": dataclasses.replace(INPUTS["aerial"], **changes)})
+    stored = dataclasses.replace(of.dataset.modalities["aerial"], dtype="uint16", scale=0.5, offset=-2.0, quantum=0.1)
+    dataset = dataclasses.replace(of.dataset, modalities=of.dataset.modalities.set("aerial", stored))
+    of = dataclasses.replace(of, dataset=dataset)
+    raw = np.random.default_rng(0).integers(1, 1000, (2, 1, 2, 8, 8)).astype(np.uint16)
+    batch = {
+        "inputs": {"aerial": raw},
+        "base": {"aerial": np.array([5.0, 6.0], np.float32)},
+        "valid": {"aerial": np.ones((2, 1, 1, 1), bool)},
+        "dates": {"aerial": np.zeros((2, 1, 3), np.int16)},
+        "ref_date": np.zeros((2, 3), np.int16),
+    }
+    values = in_units(samples_from_batch(batch, of).pixels["aerial"], "aerial", of)
+    expected = 0.5 * (np.array([5, 6]).reshape(2, 1, 1, 1, 1) + 0.1 * raw) - 2
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-4)

@@ -93,6 +93,7 @@ def test_reconstructs_what_it_hides(model, batch, tiny_experiment):
         shape = (3, one.num_dates, len(one.band_names), one.image_size, one.image_size)
         assert found["images"][name].shape == found["masked"][name].shape == shape
         assert 0.5 < found["masked"][name].mean() < 1
+        assert found["values"][name].shape == shape
     again = model.reconstruct(batch, seed=1)
     jax.tree.map(np.testing.assert_array_equal, found, again)
     other = model.reconstruct(batch, seed=2)

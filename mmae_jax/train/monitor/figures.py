@@ -25,39 +25,23 @@ def write_reconstructions(
     log: RunLog,
     folder: epath.Path,
 ) -> None:
-    """Draws what the model makes of the first `logging.images` samples of `split`, one figure an input.
-
-    A row is a sample at one of its dates: the first sample at the first date with data, the next at the next.
-    """
+    """Draws what the model makes of the first `logging.images` samples of `split`, at some dates, a figure an input."""
     experiment = program.experiment
     batch_size = experiment.phase(program.phase).batch_size
     rows = parallel.process_rows(batch_size, mesh)
     with eval_batches(experiment, batch_size, (split,), shards, rows=rows) as batches:
         batch = parallel.to_devices(next(batches), mesh)
         outputs = reconstruct_step(program, state, batch)
-    (samples, drawn), weight = parallel.to_hosts((outputs, batch["weight"]), mesh)
+    (samples, found), weight = parallel.to_hosts((outputs, batch["weight"]), mesh)
     shown = np.flatnonzero(weight)[: experiment.logging.images]
-    for name, model_input in experiment.inputs.items():
-        chosen = shown, dates_shown(samples.pixels_valid[name][shown])
-        images = report.Reconstruction(
-            bands=model_input.band_names,
-            labels=tuple(f"{year} day {day}" for year, day, _ in samples.dates[name][chosen]),
-            input=drawn[name].pixels[chosen],
-            masked=drawn[name].masked[chosen],
-            reconstruction=drawn[name].reconstruction[chosen],
-            target=drawn[name].target[chosen],
-            valid=samples.pixels_valid[name][chosen],
-        )
-        figure = report.to_rgb(report.reconstruction(name, images, max_rows=experiment.logging.images))
+    for name in experiment.inputs:
+        images = jax.tree.map(lambda array: array[shown], found[name])
+        dates, valid = samples.dates[name][shown], samples.pixels_valid[name][shown]
+        drawn = report.reconstruction(name, report.images_shown(experiment, name, images, dates, valid))
+        figure = report.to_rgb(drawn)
         log.image(int(state.step), f"{split}/{name}", figure)
         if jax.process_index() == 0:
             report.save_png(figure, folder / f"reconstruction_{name}.png")
-
-
-def dates_shown(valid: np.ndarray) -> np.ndarray:
-    """Returns a date of each sample, int `[N]`: of those where any pixel is `valid` (bool `[N, D, h, w]`), in turn."""
-    with_data = [np.flatnonzero(dates.reshape(len(dates), -1).any(axis=1)) for dates in valid]
-    return np.array([dates[row % len(dates)] if len(dates) else 0 for row, dates in enumerate(with_data)], int)
 
 
 def write_scores(experiment: Experiment, phase: str, evaluation: Evaluation, folder: epath.Path) -> None:
