@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from immutabledict import immutabledict
 
 from mmae_jax.evaluate.protocols.knn import NearestNeighbours
+from mmae_jax.evaluate.protocols.linear import Regularised
 from mmae_jax.evaluate.protocols.protocol import Fitted, Labelled, Protocol
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import choices
@@ -24,6 +25,9 @@ PROTOCOLS: Mapping[str, Mapping[str, Protocol]] = immutabledict(
     knn=immutabledict(
         torchgeo_bench=NearestNeighbours(neighbours=5),
         olmoearth=NearestNeighbours(neighbours=20, temperature=0.07),
+    ),
+    linear=immutabledict(
+        torchgeo_bench=Regularised(),
     ),
 )
 """Name → preset → protocol."""

@@ -74,6 +74,21 @@ def _by_patch(target: Target, labelled: Labelled) -> tuple[np.ndarray, np.ndarra
     return np.argmax(votes, axis=0), count > 0
 
 
+def quality(target: Target, outputs: np.ndarray, targets: np.ndarray) -> float:
+    """Returns how well outputs `[M, outputs]` agree with the targets of rows; more is better.
+
+    That is the accuracy; micro average precision where classes do not exclude each other; of numbers, the negative mean
+    squared error.
+    """
+    if not target.classes:
+        return -float(np.square(outputs[:, 0].astype(np.float64) - targets).mean())
+    if target.kind == "multilabel":
+        from sklearn.metrics import average_precision_score  # a second to import
+
+        return float(average_precision_score(targets, outputs, average="micro")) if targets.any() else 0.0
+    return float((outputs.argmax(axis=1) == targets).mean())
+
+
 @dataclasses.dataclass(frozen=True)
 class FittedRows:
     """What was learnt from rows.
