@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 LEAST_GAIN = 1e-7
 """The search ends where a step gains less of the mean loss: that of torchgeo-bench."""
@@ -79,9 +80,8 @@ class Logistic:
         """Returns the minimum for C = `strength`, looked for from the last one on."""
         penalty = 1 / (strength * len(self._turned.vectors))
         bound = 0.5 if self._exclusive else 0.25
-        scale = 1 / np.sqrt(
-            bound * np.append(self._turned.spread, 1) + np.append(np.full_like(self._turned.spread, penalty), 0)
-        )
+        spread = self._turned.spread
+        scale = 1 / np.sqrt(np.append(bound * spread + penalty, bound))
 
         def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
             weights = flat.reshape(self._found.shape) * scale[:, None]
@@ -94,7 +94,9 @@ class Logistic:
 
         options = {"maxiter": MOST_STEPS, "maxfun": 2 * MOST_STEPS, "ftol": LEAST_GAIN, "gtol": LEAST_SLOPE}
         start = (self._found / scale[:, None]).ravel()
-        found = minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
+        # L-BFGS itself multiplies short vectors, for which threads of a busy machine would wait on each other
+        with threadpool_limits(1, "blas"):
+            found = minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
         self._found = found.reshape(self._found.shape) * scale[:, None]
         return self._turned.back(self._found[:-1], self._found[-1])
 
