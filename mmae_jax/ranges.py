@@ -118,6 +118,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "b1": SHARE,
             "b2": SHARE,
             "weight_decay": up_to(100),
+            "label_fraction": Range("a share from 1e-6 to 1", 1e-6, 1),
         },
         spec.Mesh: {"data": DEVICES, "fsdp": DEVICES, "tensor": DEVICES},
         spec.Transfer: {},

@@ -103,6 +103,8 @@ def _check_phase(name: str, phase: spec.Phase, experiment: spec.Experiment) -> N
     if not phase.train_splits:
         raise SpecError(f"{name}.train_splits: expected at least one split, found none")
     check_different(f"{name}.train_splits", phase.train_splits)
+    if name == "pretrain" and phase.label_fraction != 1:
+        raise SpecError(f"{name}.label_fraction: expected 1, as no labels are used, found {phase.label_fraction}")
     if name != "pretrain" and not experiment.targets:
         raise SpecError(f"targets: expected at least one for phase {name}, found none")
     if phase.monitor is None:

@@ -23,7 +23,7 @@ from mmae_jax.data import sample
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.shards import Shards
 from mmae_jax.data.shared_memory import buffer_size, naming_lost_readers
-from mmae_jax.data.tiles import Tile
+from mmae_jax.data.tiles import Chosen, Tile, Tiles
 
 
 class Batches:
@@ -96,8 +96,17 @@ def train_batches(
       DataError: a split is not there; while iterating: a record is damaged.
     """
     settings = experiment.phase(phase)
-    samples = train_samples(experiment, phase, shards.source(settings.train_splits))
+    tiles = _labelled(experiment, shards.source(settings.train_splits), settings.label_fraction)
+    samples = train_samples(experiment, phase, tiles)
     return _iterate(_batched(samples, settings.batch_size, rows)[start_step:], experiment.data)
+
+
+def _labelled(experiment: spec.Experiment, tiles: Tiles, fraction: float) -> Sequence[Tile]:
+    """Returns a share of tiles, the same ones in every phase."""
+    if fraction == 1:
+        return tiles
+    drawn = np.random.default_rng(_fold(experiment.seed, "labels")).permutation(len(tiles))
+    return Chosen(tiles, np.sort(drawn[: math.ceil(fraction * len(tiles))]))
 
 
 def train_dataset(experiment: spec.Experiment, phase: str, tiles: Sequence[Tile], rows: int) -> grain.MapDataset[Batch]:

@@ -29,6 +29,20 @@ class Tiles(Sequence["Tile"]):
         return Tile(self._records, self._dataset, index)
 
 
+class Chosen(Sequence["Tile"]):
+    """Some of the tiles, by their numbers `[N]`."""
+
+    def __init__(self, tiles: Tiles, numbers: np.ndarray) -> None:
+        self._tiles, self._numbers = tiles, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> Tile:  # type: ignore[override]
+        """Returns the tile at a place among them."""
+        return self._tiles[int(self._numbers[index])]
+
+
 @dataclasses.dataclass(frozen=True)
 class Tile:
     """One tile of stored records."""

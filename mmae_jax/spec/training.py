@@ -49,6 +49,8 @@ class Phase:
       b2: AdamW's decay of the mean of squared gradients.
       weight_decay: AdamW's decay of weights, times the learning rate.
       train_splits: splits trained on.
+      label_fraction: share of the tiles whose labels are trained on, drawn by the seed, smaller shares within larger
+        ones; an epoch has as many steps as with all of them.
     """
 
     epochs: int
@@ -61,6 +63,7 @@ class Phase:
     b2: float = 0.99
     weight_decay: float = 0.01
     train_splits: tuple[str, ...] = ("train",)
+    label_fraction: float = 1.0
 
     @property
     def peak_lr(self) -> float:

@@ -56,6 +56,8 @@ CONTRADICTIONS = [
     ({"pretrain.base_lr": float("nan")}, "pretrain.base_lr: expected a positive number, 1e-12 to 1, found nan"),
     ({"pretrain.monitor": "trees/average_f1"}, "pretrain.monitor: expected None, as targets come later"),
     ({"finetune.patience": 3}, "finetune.patience: expected None, as there is no finetune.monitor, found 3"),
+    ({"pretrain.label_fraction": 0.5}, "pretrain.label_fraction: expected 1, as no labels are used, found 0.5"),
+    ({"probe.label_fraction": 0.0}, "probe.label_fraction: expected a share from 1e-6 to 1, found 0.0"),
     ({"finetune.train_splits": ["train", "train"]}, "finetune.train_splits: expected different values, found 'train'"),
     ({"targets": ["trees", "trees"]}, "targets: expected different values, found 'trees' twice"),
     ({"mask.ratio": 0.001}, "mask.ratio: expected at least one masked token, found 0.001, which masks none"),

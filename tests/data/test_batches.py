@@ -130,6 +130,23 @@ def test_each_epoch_is_another_permutation_of_the_tiles(opened):
     assert len({tuple(epoch) for epoch in epochs.tolist()}) == 3
 
 
+def test_with_fewer_labels_the_same_tiles_come_more_often(opened):
+    def tiles_seen(phase, fraction):
+        settings = dataclasses.replace(opened.experiment.phase(phase), train_splits=("train", "val"))
+        settings = dataclasses.replace(settings, label_fraction=fraction)
+        experiment = dataclasses.replace(opened.experiment, **{phase: settings})
+        stream = stack(take(pipeline.train_batches(experiment, phase, opened), SAMPLES // 4))
+        return collections.Counter(stream["dates"]["aerial"][:, 0, 1].tolist())  # the day tells the tile
+
+    few, more = tiles_seen("finetune", 0.4), tiles_seen("finetune", 0.7)
+    assert len(few) == 3
+    assert len(more) == 5
+    assert few.keys() < more.keys()
+    assert sum(few.values()) == SAMPLES
+    assert tiles_seen("probe", 0.4).keys() == few.keys()
+    assert tiles_seen("finetune", 1e-6).most_common() == [(next(iter(tiles_seen("probe", 1e-6))), SAMPLES)]
+
+
 def test_seed_and_phase_change_the_samples(opened):
     reseeded = dataclasses.replace(opened.experiment, seed=8)
     first = training(opened, 1)[0]
