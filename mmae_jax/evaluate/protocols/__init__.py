@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 from immutabledict import immutabledict
 
+from mmae_jax.evaluate.protocols import dense
 from mmae_jax.evaluate.protocols.knn import NearestNeighbours
 from mmae_jax.evaluate.protocols.linear import Regularised
+from mmae_jax.evaluate.protocols.probe import Probe
 from mmae_jax.evaluate.protocols.protocol import Fitted, Labelled, Protocol
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import choices
@@ -28,6 +30,11 @@ PROTOCOLS: Mapping[str, Mapping[str, Protocol]] = immutabledict(
     ),
     linear=immutabledict(
         torchgeo_bench=Regularised(),
+        olmoearth=Probe(),
+    ),
+    dense=immutabledict(
+        torchgeo_bench=dense.TORCHGEO_BENCH,
+        olmoearth=dense.OLMOEARTH,
     ),
 )
 """Name → preset → protocol."""
