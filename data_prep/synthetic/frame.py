@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import csv
+import multiprocessing
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +20,8 @@ from data_prep.errors import DataPrepError
 from data_prep.shards.output import refuse_existing
 
 T = TypeVar("T")
+TILES_OF_A_PROCESS = 100
+"""Fewer are written in less time than a process takes to start."""
 
 
 @contextlib.contextmanager
@@ -45,6 +52,32 @@ def new_folder(out_dir: Path, tiles: int, fewest: int = 3, part: str = "split") 
 def progress(tiles: Iterable[T]) -> Iterable[T]:
     """Returns `tiles`, of which each step is shown on the terminal."""
     return tqdm(tiles, unit="tile")
+
+
+def each(write: Callable[[int], T], tiles: int) -> list[T]:
+    """Returns what `write` returns of each tile; many tiles are written by a process on each core.
+
+    Args:
+      write: writes the tile of a number, which depends on no other; a function of a module or a `functools.partial`.
+      tiles: number of tiles.
+
+    Raises:
+      DataPrepError: a process ended, for want of memory perhaps.
+    """
+    processes = min(os.cpu_count() or 1, tiles // TILES_OF_A_PROCESS)
+    if processes < 2:
+        return [write(tile) for tile in progress(range(tiles))]
+    context = multiprocessing.get_context("spawn")  # forking a process with threads can deadlock
+    with concurrent.futures.ProcessPoolExecutor(processes, context, _ignore_interrupts) as executor:
+        try:
+            written = executor.map(write, range(tiles), chunksize=8)
+            return list(tqdm(written, total=tiles, unit="tile"))
+        except BrokenProcessPool as error:
+            raise DataPrepError("a process ended while it made tiles up; the same command begins anew") from error
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the process that waits ends these
 
 
 def split(tiles: Sequence[T], held_out: int | None = None) -> dict[str, Sequence[T]]:

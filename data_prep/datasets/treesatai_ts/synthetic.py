@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,12 +95,13 @@ def write(out_dir: Path, *, tiles: int, seed: int, s2_dates: int, s1_dates: int)
     with frame.new_folder(out_dir, tiles) as folder:
         for name in ("aerial", "sentinel-ts"):
             (folder / name).mkdir()
-        sites = [_write_tile(folder, seed, index, s2_dates, s1_dates) for index in frame.progress(range(tiles))]
+        write_tile = functools.partial(_write_tile, folder, seed, s2_dates, s1_dates)
+        sites = frame.each(write_tile, tiles)
         for split, members in frame.split(sites).items():
             frame.write_csv(folder / f"{split}.csv", CSV_COLUMNS, [site.csv_line for site in members])
 
 
-def _write_tile(folder: Path, seed: int, index: int, s2_dates: int, s1_dates: int) -> _Site:
+def _write_tile(folder: Path, seed: int, s2_dates: int, s1_dates: int, index: int) -> _Site:
     rng = np.random.default_rng([seed, index])
     forest = grow(rng)
     species = rng.choice(SPECIES[GENERA[forest.main]])

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from data_prep.__main__ import main
+from data_prep.synthetic import frame
 from data_prep.synthetic.landscape import COVERS, grow, observe_optical, photograph
 from tests.data_prep.conftest import rows
 from tests.places import ROOT
@@ -32,8 +33,12 @@ def digests(directory: Path) -> dict[str, str]:
     return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_the_bytes_depend_on_the_seed_only(tmp_path):
+def test_the_bytes_depend_on_the_seed_only(tmp_path, monkeypatch):
     here = digests(write(tmp_path / "here", *SMALL))
+    with monkeypatch.context() as patch:
+        patch.setattr(frame, "TILES_OF_A_PROCESS", 3)
+        patch.setattr(os, "cpu_count", lambda: 2)
+        assert digests(write(tmp_path / "by_processes", *SMALL)) == here
     elsewhere = {"TZ": "Pacific/Auckland", "LC_ALL": "de_DE.UTF-8", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "7"}
     command = [
         sys.executable,
