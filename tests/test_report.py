@@ -219,19 +219,22 @@ def test_comparison_has_a_panel_per_metric_and_names_the_absent():
     assert bold == ["0.700"]
 
 
-def test_training_curves_have_a_panel_per_name_and_a_line_per_split():
-    entries = [{"phase": "probe", "step": 1, "epoch": 0, "split": "train", "other": 1.0}]
-    for step in range(1, 6):
-        entries.append({"phase": "finetune", "step": step, "epoch": 0, "split": "train", "loss": 1 / step, "lr": 1e-5})
-        entries.append(
-            {"phase": "finetune", "step": step, "epoch": 0, "split": "val", "loss": None if step == 2 else 2 / step}
-        )
-    figure = report.training_curves("finetune", entries)
+def test_training_curves_begin_with_the_loss_over_epochs_and_mark_the_checkpoint():
+    entries = [{"phase": "probe", "step": 1, "epoch": 1, "split": "train", "other": 1.0}]
+    for step in range(2, 11, 2):
+        head = {"phase": "finetune", "step": step, "epoch": -(-step // 4)}
+        entries.append(head | {"split": "train", "learning_rate": 1e-5, "loss": 1 / step})
+        if step % 4 == 0:
+            entries.append(head | {"split": "val", "trees/f1": 0.5, "loss": None if step == 4 else 2 / step})
+    figure = report.training_curves("finetune", entries, chosen_step=4)
     assert_legible(figure)
-    assert [axes.get_title() for axes in figure.axes] == ["loss", "learning rate"]
-    train, val = figure.axes[0].lines
-    assert (train.get_label(), val.get_label()) == ("train", "val")
-    np.testing.assert_array_equal(val.get_xdata(), [1, 3, 4, 5])
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "trees/F1", "learning rate"]
+    train, val, chosen = figure.axes[0].lines
+    assert [line.get_label() for line in (train, val, chosen)] == ["train", "val", "chosen"]
+    np.testing.assert_allclose(train.get_xdata(), [0.5, 1, 1.5, 2, 2.5])
+    assert list(val.get_xdata()) == [2]
+    assert set(chosen.get_xdata()) == {1}
+    assert figure.axes[0].get_xlabel() == "epoch"
 
 
 def test_training_curves_of_another_phase_name_what_there_is():

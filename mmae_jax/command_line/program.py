@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "map a whole scene with a trained model",
     "embed": "write vectors of tiles or patches, as a table, an array or an image",
     "sweep": "search over fields of an experiment",
+    "report": "one page of what a run did: curves, scores, reconstructions, maps",
     "bench": "measure speed and size",
     "launch": "train with several processes on this machine",
 }

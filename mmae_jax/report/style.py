@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+
+from mmae_jax.spec import Target
 
 # Okabe and Ito: told apart by every kind of colour vision.
 BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY)
+BROWN, YELLOW = "#7A5C3E", "#F0E442"
 GREY = "#5F6670"
 PALE = "#E3E5E8"
 NAMES = {"lr": "learning rate", "f1": "F1", "ap": "AP", "iou": "IoU"}
+
+
+def class_colours(target: Target) -> np.ndarray:
+    """Returns the colour of each class, uint8 `[K, 3]`: as the dataset is usually shown, else ones told apart."""
+    few = (*PALETTE, YELLOW, BROWN)
+    many = [to_hex(colormaps[name](index)) for name in ("tab20", "tab20b", "tab20c") for index in range(20)]
+    own = few if target.num_classes <= len(few) else many
+    names = target.colours or [own[index % len(own)] for index in range(target.num_classes)]
+    return np.array([[round(255 * part) for part in to_rgb(name)] for name in names], np.uint8).reshape(-1, 3)
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:

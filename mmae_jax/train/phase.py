@@ -195,7 +195,7 @@ class PhaseRun:
             session.log.scalars(step, self._epoch(step), "test", evaluations["test"].scalars())
         for evaluation in list(evaluations.values())[-1:]:  # of the test split, where there is one
             figures.write_scores(self.experiment, self.phase, evaluation, folder)
-        report.save_png(report.training_curves(self.phase, read_entries(self.workdir)), folder / "curves.png")
+        report.save_png(report.training_curves(self.phase, read_entries(self.workdir), chosen), folder / "curves.png")
         session.log.scalars(step, self._epoch(step), "train", {}, session.goodput.scalars())
         averaged = self.phase == "finetune" and self.experiment.ema
         scores = {split: evaluation.scalars() for split, evaluation in evaluations.items()}

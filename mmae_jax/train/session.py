@@ -82,7 +82,8 @@ class Session:
         epochs = self.program.experiment.phase(phase).epochs
         options = {"start_step": step, "total_steps": self.program.total_steps, "epochs": epochs}
         self.log = self._stack.enter_context(RunLog(self.workdir, phase, enabled=writes, **options))
-        self.goodput = Goodput(self.workdir, phase, step, enabled=writes)
+        machine = {"device": self.mesh.devices.flat[0].device_kind, "devices": self.mesh.size}
+        self.goodput = Goodput(self.workdir, phase, step, enabled=writes, machine=machine)
         if step:
             numbers = " ".join(f"{name}={value:.4g}" for name, value in self.goodput.scalars().items())
             logging.info("%s continues from step %d %s", phase, step, numbers)

@@ -67,11 +67,11 @@ def _compared(experiment: Experiment, user: Experiment) -> dict[str, Any]:
     return plain
 
 
-def open_experiment(directory: epath.PathLike) -> Experiment:
-    """Returns the experiment whose checkpoints are in `directory` (of a phase).
+def description(directory: epath.PathLike) -> dict[str, Any]:
+    """Returns what is said of the checkpoints in `directory` (of a phase): `experiment`, `phase`, `versions`.
 
     Raises:
-      CheckpointError: there are none, what describes them is damaged, or another version of mmae_jax wrote them.
+      CheckpointError: there are none, or what describes them is damaged.
     """
     directory = absolute(directory)
     if not steps(directory):
@@ -80,7 +80,16 @@ def open_experiment(directory: epath.PathLike) -> Experiment:
         stored: Any = checkpointer.root_metadata().custom_metadata
     if not stored or "experiment" not in stored:
         raise CheckpointError(f"{directory}: no checkpoints of mmae_jax there")
-    stored = checked(stored, directory)
+    return checked(stored, directory)
+
+
+def open_experiment(directory: epath.PathLike) -> Experiment:
+    """Returns the experiment whose checkpoints are in `directory` (of a phase).
+
+    Raises:
+      CheckpointError: there are none, what describes them is damaged, or another version of mmae_jax wrote them.
+    """
+    directory, stored = absolute(directory), description(directory)
     try:
         return config.experiment_from_config(stored["experiment"])
     except SpecError as error:

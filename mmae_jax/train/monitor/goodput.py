@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -46,7 +47,15 @@ class Share:
 class Goodput:
     """The account of one session."""
 
-    def __init__(self, workdir: epath.PathLike, phase: str, start_step: int, *, enabled: bool = True) -> None:
+    def __init__(
+        self,
+        workdir: epath.PathLike,
+        phase: str,
+        start_step: int,
+        *,
+        enabled: bool = True,
+        machine: Mapping[str, Any] = types.MappingProxyType({}),
+    ) -> None:
         """Begins a session.
 
         Args:
@@ -54,12 +63,13 @@ class Goodput:
           phase: what the session trains.
           start_step: steps done before it.
           enabled: whether to write at all; true on one host only.
+          machine: what it runs on, noted with its start: `device`, the kind, and the number of `devices`.
         """
         self._file, self._phase, self._enabled = epath.Path(workdir) / GOODPUT_FILE, phase, enabled
         if enabled:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             drop_torn_line(self._file)
-            self._write({"event": "start", "step": start_step})
+            self._write({"event": "start", "step": start_step} | dict(machine))
 
     def record(self, step: int, stepping: float) -> None:
         """Notes that the steps up to `step` took `stepping` seconds in this session."""
