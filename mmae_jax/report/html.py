@@ -16,6 +16,8 @@ from matplotlib.image import imsave
 
 FONT = "system-ui, 'Helvetica Neue', Arial, sans-serif"
 DRAWN_FONT = re.compile(r"'DejaVu Sans'[^;\"]*")
+INCH = 90
+"""Pixels of the page for an inch of a figure."""
 CRISP = 96
 """Pixels of a picture's side below which it is enlarged without smoothing."""
 
@@ -56,9 +58,14 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], caption: str
     """Returns a table; cells that are numbers stand to the right."""
     lines = [tag("tr", *(tag("th", cell, scope="col") for cell in head))]
     body = [tag("tr", *(tag("td", _shown(cell), class_=_kind(cell)) for cell in row)) for row in rows]
-    above = [tag("caption", caption)] if caption else []
-    whole = tag("table", *above, tag("thead", *lines), tag("tbody", *body))
-    return tag("div", whole, class_="table")
+    above = tag("p", caption, class_="caption") if caption else Html("")
+    whole = tag("table", tag("thead", *lines), tag("tbody", *body))
+    return tag("div", above, tag("div", whole, class_="table"))
+
+
+def marked(said: str) -> Html:
+    """Returns text in which what stands between backticks is code."""
+    return Html(re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(said)))
 
 
 def _shown(cell: object) -> object:
@@ -88,7 +95,7 @@ def drawing(figure: Figure, caption: object = "", alt: str = "") -> Html:
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     drawn = DRAWN_FONT.sub(FONT, buffer.getvalue().decode()).encode()
     width, _ = figure.get_size_inches()
-    return _pictured(_embedded("svg+xml", drawn), caption, alt, style=f"width: {width * 78:.0f}px")
+    return _pictured(_embedded("svg+xml", drawn), caption, alt, style=f"width: {width * INCH:.0f}px")
 
 
 def plotted(figure: Figure, caption: object = "", alt: str = "") -> Html:
@@ -96,12 +103,12 @@ def plotted(figure: Figure, caption: object = "", alt: str = "") -> Html:
     from mmae_jax.report.output import to_rgb
 
     width, _ = figure.get_size_inches()
-    return _pictured(_embedded("png", _png(to_rgb(figure))), caption, alt, style=f"width: {width * 78:.0f}px")
+    return _pictured(_embedded("png", _png(to_rgb(figure))), caption, alt, style=f"width: {width * INCH:.0f}px")
 
 
 def stored(png: bytes, caption: object = "", alt: str = "") -> Html:
     """Returns a PNG file that is there already."""
-    return _pictured(_embedded("png", png), caption, alt)
+    return _pictured(_embedded("png", png), caption, alt, style="max-width: min(100%, 46rem)")
 
 
 def picture(pixels: np.ndarray, caption: object = "", alt: str = "") -> Html:

@@ -46,13 +46,16 @@ def _bars(axes: Axes, values: np.ndarray) -> None:
     axes.set_xticks([0, 0.5, 1])
 
 
-def training_curves(phase: str, entries: Sequence[Mapping[str, Any]], chosen_step: int | None = None) -> Figure:
+def training_curves(
+    phase: str, entries: Sequence[Mapping[str, Any]], chosen_step: int | None = None, title: str | None = None
+) -> Figure:
     """Draws each logged quantity of a phase over its epochs, the loss first, one panel per name, one line per split.
 
     Args:
       phase: name, one of `spec.PHASES`.
       entries: what `train.log.read_entries` returns; those of other phases are left out.
       chosen_step: of the checkpoint that was chosen, marked in each panel.
+      title: shown above; the phase by default.
 
     Raises:
       ValueError: nothing was logged in the phase.
@@ -65,15 +68,18 @@ def training_curves(phase: str, entries: Sequence[Mapping[str, Any]], chosen_ste
     per_epoch = max(entry["step"] / entry["epoch"] if entry["epoch"] else entry["step"] for entry in ours)
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
-    width, height = 1.0 + 3.6 * columns, 0.9 + 2.4 * rows
-    figure = new_figure(width, height, phase)
+    title = phase if title is None else title
+    top = 0.8 if title else 0.3
+    width, height = 1.0 + 3.6 * columns, 0.1 + top + 2.4 * rows
+    figure = new_figure(width, height, title)
     # Panels of one size need no search for a layout, which took three quarters of the time to draw them.
     figure.set_layout_engine("none")
-    inner = {"left": 0.7 / width, "right": 1 - 0.2 / width, "bottom": 0.6 / height, "top": 1 - 0.8 / height}
+    inner = {"left": 0.7 / width, "right": 1 - 0.2 / width, "bottom": 0.6 / height, "top": 1 - top / height}
     panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.25, "hspace": 0.45} | inner)
     panels = panels.flatten()
     for axes, name in zip(panels, names, strict=False):
         _curves(axes, name, ours, per_epoch, chosen_step)
+    panels[0].legend(fontsize=8, frameon=False)
     for axes in panels[len(names) :]:
         axes.remove()
     return figure
@@ -102,4 +108,3 @@ def _curves(
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.margins(x=0.02)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4))
-    axes.legend(fontsize=8, frameon=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from mmae_jax.report.html import Absent, Html, drawing, interval, joined, paragraph, table, tag
+from mmae_jax.report.html import Absent, Html, drawing, interval, joined, table, tag
 from mmae_jax.report.intervals import Point, intervals, is_control, point
 from mmae_jax.report.sections.scores import label_of, main_metric
 from mmae_jax.report.sections.settings import cost
@@ -13,12 +13,11 @@ from mmae_jax.report.workdir import Run
 
 
 def compared(runs: Sequence[Run]) -> Html:
-    """Returns figures and tables of the scores that runs share, and of differences that were measured."""
-    parts = [*_evaluated(runs), *_phases(runs), *_differences(runs)]
+    """Returns figures and tables of the scores that runs share, of differences that were measured, and of the cost."""
+    parts = [*_evaluated(runs), *_differences(runs), *_phases(runs)]
     if not parts:
         raise Absent("no phase is finished, and nothing was evaluated")
-    costs: list[object] = [part for run in runs for part in (tag("h3", f"Cost of {run.name}"), cost(run))]
-    return joined([*parts, *costs])
+    return joined([*parts, tag("h3", "Cost"), *(cost(run, run.name) for run in runs)])
 
 
 def _evaluated(runs: Sequence[Run]) -> list[Html]:
@@ -39,40 +38,35 @@ def _evaluated(runs: Sequence[Run]) -> list[Html]:
 
 def _phases(runs: Sequence[Run]) -> list[Html]:
     """Returns the scores that phases wrote when they ended, on the last split that they have."""
-    found: dict[str, list[Point]] = {}
+    columns: dict[str, Mapping[str, float]] = {}
     for run in runs:
         for phase, result in run.results.items():
-            split = list(result.scores)[-1] if result.scores else ""
-            names = [name for name in result.scores.get(split, {}) if "/" in name and not name.startswith("loss/")]
-            for name in names:
-                value = result.scores[split][name]
-                found.setdefault(f"{name}, {split}", []).append(Point(f"{phase} of {run.name}", value))
-    rows = list(dict.fromkeys(one.label for points in found.values() for one in points))
-    if not rows:
-        return []
-    values = {name: {one.label: one.value for one in points} for name, points in found.items()}
-    lines = [(row, *(values[name].get(row) for name in values)) for row in rows]
-    return [
-        tag("h3", "As phases were scored when they ended"),
-        table(("", *map(readable, values)), lines),
-        paragraph(tag("small", "Without intervals: a difference of the third digit says nothing.")),
-    ]
+            split, scores = list(result.scores.items())[-1] if result.scores else ("", {})
+            kept = {name: value for name, value in scores.items() if "/" in name and not name.startswith("loss/")}
+            if kept:
+                columns[f"{run.name}: {phase}, {split}"] = kept
+    names = dict.fromkeys(name for scores in columns.values() for name in scores)
+    rows = [(readable(name), *(scores.get(name) for scores in columns.values())) for name in names]
+    caption = "Without intervals: of these, differences of the third digit say nothing."
+    title = tag("h3", "As phases were scored when they ended")
+    return [title, table(("", *columns), rows, caption)] if rows else []
 
 
 def _differences(runs: Sequence[Run]) -> list[Html]:
+    found = [
+        one for run in runs for evaluation in run.evaluations.values() for one in evaluation.get("differences", ())
+    ]
     rows = [
         (
             f"{one['target']}, {one['protocol']}",
             readable(one["metric"]),
             f"{one['of']} − {one['against']}",
             interval(one["value"], one.get("low"), one.get("high")),
-            "differ" if one.get("low") is not None and (one["low"] > 0 or one["high"] < 0) else "not told apart",
+            "told apart" if one.get("low") is not None and one["low"] * one["high"] > 0 else "not told apart",
         )
-        for run in runs
-        for evaluation in run.evaluations.values()
-        for one in evaluation.get("differences", ())
+        for one in found
     ]
     if not rows:
         return []
     head = ("", "score", "difference", "95 % interval", "")
-    return [tag("h3", "Paired differences"), table(head, rows)]
+    return [tag("h3", "Paired differences"), table(head, dict.fromkeys(rows))]

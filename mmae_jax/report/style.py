@@ -16,7 +16,9 @@ from mmae_jax.spec import Target
 # Okabe and Ito: told apart by every kind of colour vision.
 BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY)
-BROWN, YELLOW = "#7A5C3E", "#F0E442"
+BROWN, INK = "#7A5C3E", "#1A1A1A"
+EIGHT = (*PALETTE, BROWN, INK)
+"""The most colours that are told apart without a look at the legend."""
 GREY = "#5F6670"
 PALE = "#E3E5E8"
 NAMES = {"lr": "learning rate", "f1": "F1", "ap": "AP", "iou": "IoU"}
@@ -24,9 +26,8 @@ NAMES = {"lr": "learning rate", "f1": "F1", "ap": "AP", "iou": "IoU"}
 
 def class_colours(target: Target) -> np.ndarray:
     """Returns the colour of each class, uint8 `[K, 3]`: as the dataset is usually shown, else ones told apart."""
-    few = (*PALETTE, YELLOW, BROWN)
     many = [to_hex(colormaps[name](index)) for name in ("tab20", "tab20b", "tab20c") for index in range(20)]
-    own = few if target.num_classes <= len(few) else many
+    own = EIGHT if target.num_classes <= len(EIGHT) else many
     names = target.colours or [own[index % len(own)] for index in range(target.num_classes)]
     return np.array([[round(255 * part) for part in to_rgb(name)] for name in names], np.uint8).reshape(-1, 3)
 

@@ -21,7 +21,6 @@ def content(run: Run, look: Look) -> Html:
         else:
             why = f"best {monitor} on val" if monitor else "the last one"
             caption = f"Chosen checkpoint: step {result.step} ({why}), dotted line."
-        figure = training_curves(phase, run.entries, None if result is None else result.step)
-        figure.suptitle("")
+        figure = training_curves(phase, run.entries, None if result is None else result.step, title="")
         parts += [tag("h3", phase), drawing(figure, caption, alt=f"training curves of {phase}")]
     return joined(parts)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mmae_jax.report.html import Html, drawing, joined, paragraph, picture, tag
 from mmae_jax.report.intervals import MARKERS
 from mmae_jax.report.look import Look
-from mmae_jax.report.style import GREY, PALE, PALETTE, new_figure, plain
+from mmae_jax.report.style import EIGHT, GREY, PALE, new_figure, plain
 from mmae_jax.report.workdir import Run
 from mmae_jax.spec import Target
 
@@ -108,11 +108,11 @@ def class_of_tiles(target: Target, truth: np.ndarray) -> np.ndarray:
 def _by_class(axes: Axes, points: np.ndarray, target: Target, classes: np.ndarray) -> None:
     order = np.argsort(-np.bincount(classes[classes >= 0], minlength=1), kind="stable")
     frequent = [index for index in order if (classes == index).any()]
-    others = ~np.isin(classes, frequent[: len(PALETTE)])
+    others = ~np.isin(classes, frequent[: len(EIGHT)])
     if others.any():
         axes.plot(*points[others].T, ".", color=PALE, markeredgecolor=GREY, markersize=8, label="other")
-    for place, index in enumerate(frequent[: len(PALETTE)]):
+    for place, index in enumerate(frequent[: len(EIGHT)]):
         axes.plot(
-            *points[classes == index].T, MARKERS[place], color=PALETTE[place], markersize=6, label=target.classes[index]
+            *points[classes == index].T, MARKERS[place], color=EIGHT[place], markersize=6, label=target.classes[index]
         )
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmae_jax.fields import REQUIRED, walk
-from mmae_jax.report.html import Html, joined, paragraph, table
+from mmae_jax.report.html import Html, joined, marked, paragraph, table
 from mmae_jax.report.look import Look
 from mmae_jax.report.workdir import Run
 from mmae_jax.spec import ARCHITECTURES
@@ -23,7 +23,7 @@ def content(run: Run, look: Look) -> Html:
     architecture = run.experiment.model.architecture
     size = next((name for name, known in ARCHITECTURES.items() if known == architecture), "own")
     rows = [
-        (field.name, _plain(field.value), _plain(field.meaning.default), field.meaning.text)
+        (field.name, _plain(field.value), _plain(field.meaning.default), marked(field.meaning.text))
         for field in walk(run.experiment)
         if (field.differs or field.meaning.default is REQUIRED) and not field.name.startswith(LEFT_OUT)
     ]
@@ -36,7 +36,7 @@ def content(run: Run, look: Look) -> Html:
         [
             paragraph(described),
             table(("field", "here", "default", "meaning"), rows, "Settings that are no defaults"),
-            cost(run),
+            cost(run, "Cost"),
             paragraph(f"Written by {versions or 'versions that are not known'}."),
         ]
     )
@@ -48,7 +48,7 @@ def _plain(value: object) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-def cost(run: Run) -> Html:
+def cost(run: Run, title: str) -> Html:
     """Returns a table of time and machine by phase."""
     rows = []
     for phase in dict.fromkeys(entry["phase"] for entry in run.goodput):
@@ -70,10 +70,10 @@ def cost(run: Run) -> Html:
             )
         )
     if not rows:
-        return paragraph("What it cost is not known: there is no goodput.jsonl.")
+        return paragraph(f"{title}: not known, there is no goodput.jsonl.")
     total = sum(row[-1] for row in rows if row[-1] is not None)
     head = ("phase", "epochs", "steps", "time", "samples / s", "in steps", "devices", "device hours")
-    return table(head, rows, f"Cost: {total:.3g} device hours")
+    return table(head, rows, f"{title}: {total:.3g} device hours")
 
 
 def _devices(sessions: Sequence[Mapping[str, Any]], rates: Sequence[Mapping[str, Any]]) -> int | None:
