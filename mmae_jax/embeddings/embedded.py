@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from etils import epath
 from mmae_jax.embeddings.numpy_file import ARRAYS
 from mmae_jax.embeddings.output import TARGET
 from mmae_jax.embeddings.pooling import Pooling
+from mmae_jax.embeddings.samples import Source
 from mmae_jax.embeddings.storage import Storage
 from mmae_jax.embeddings.tiles import open_samples
 from mmae_jax.embeddings.write import identity, write
@@ -53,6 +54,7 @@ def embedded(
     batch_size: int = 32,
     workers: int = 0,
     cache: Path | None = None,
+    seen: Callable[[Source], Source] | None = None,
 ) -> Embedded:
     """Returns the vectors of prepared tiles with their targets.
 
@@ -66,6 +68,7 @@ def embedded(
       workers: processes that read ahead; 0 for threads.
       cache: folder in which the result is kept under a name that tells weights, shards and options; it is computed
         once, and what is interrupted goes on.
+      seen: returns what the model sees of the samples (`mmae_jax.evaluate.sensors.Seen`); all if None.
 
     Raises:
       SpecError: the shards are not there, or are not what the model expects.
@@ -74,7 +77,9 @@ def embedded(
     experiment = model.experiment
     if targets is not None:
         experiment = dataclasses.replace(experiment, targets=tuple(targets))
-    source = open_samples(experiment, shards, splits)
+    source: Source = open_samples(experiment, shards, splits)
+    if seen is not None:
+        source = seen(source)
     data = Data(workers=workers)
     with _folder(cache) as folder:
         file = folder / f"{seal_of(identity(model, source, pooling, EXACT))[:32]}{ARRAYS}"

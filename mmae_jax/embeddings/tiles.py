@@ -60,13 +60,22 @@ class ShardSamples:
         """Returns a crop of a tile, and what is known of it; raises as `Tile.read`."""
         tile, crop = divmod(index, self._crops)
         dataset = self.experiment.dataset
-        read = _Read(Tile(self._records, dataset, tile))
+        read = _Read(self._tile(tile))
         sample = eval_sample(self.experiment, read, crop)  # type: ignore[arg-type]
         start = crops.fixed_start(crop, self.experiment.data.repeats, dataset.size_gcd)
         name = read.record["name"]
         split = self._splits[int(np.searchsorted(self._ends, tile, side="right"))]
         place = place_of(read.record, dataset, start, self.experiment.crop_cells)
         return sample, About(name.decode() if isinstance(name, bytes) else name, split, crop, place)
+
+    def record(self, index: int) -> Record:
+        """Returns what is stored of a crop of a tile, all acquisitions; raises as `Tile.read`."""
+        tile, crop = divmod(index, self._crops)
+        start = crops.fixed_start(crop, self.experiment.data.repeats, self.experiment.dataset.size_gcd)
+        return self._tile(tile).read(start, self.experiment.crop_cells)
+
+    def _tile(self, number: int) -> Tile:
+        return Tile(self._records, self.experiment.dataset, number)
 
 
 def open_samples(experiment: Experiment, directory: epath.PathLike, splits: Sequence[str] = ()) -> ShardSamples:
