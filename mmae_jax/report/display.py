@@ -13,7 +13,7 @@ ALIASES = {
     "nir": ("nir", "ir", "n", "b8", "b08", "b8a"),
 }
 UNUSUAL = 3
-"""A date is unusual if its median is further from that of the dates than this many times their median distance."""
+"""A date is unusual if its median is further above that of the dates than this many times their median distance."""
 COMPOSITES = (("red", "green", "blue"), ("nir", "red", "green"))
 
 
@@ -54,7 +54,7 @@ def limits(pixels: np.ndarray) -> np.ndarray:
     """Returns the 2nd and 98th percentile of each band over its usual dates, float `[2, C]`.
 
     Dates under clouds or snow, ten times as bright, are left out while they are fewer than half: else they would turn
-    the others black.
+    the others black. Dark dates stay.
 
     Args:
       pixels: `[D, C, H, W]`; bands without a finite pixel get 0 and 1.
@@ -67,8 +67,8 @@ def _band_limits(band: np.ndarray) -> np.ndarray:
     if not dates:
         return np.array([0.0, 1.0])
     low, level, high = np.array([np.percentile(values, (2, 50, 98)) for values in dates]).T
-    distance = np.abs(level - np.median(level))
-    usual = distance <= UNUSUAL * np.median(distance) + np.median(high - low)
+    above = level - np.median(level)
+    usual = above <= UNUSUAL * np.median(np.abs(above)) + np.median(high - low)
     return np.percentile(np.concatenate([values for values, kept in zip(dates, usual, strict=True) if kept]), (2, 98))
 
 
