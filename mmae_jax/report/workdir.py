@@ -51,17 +51,21 @@ class Run:
     evaluations: Mapping[str, Mapping[str, Any]]
 
     def measured(self, **wanted: Any) -> list[Mapping[str, Any]]:
-        """Returns the results of all evaluations whose fields have the `wanted` values."""
+        """Returns the results of all evaluations whose fields have the `wanted` values, absent ones being None.
+
+        Where some are of the split `test`, those of others are left out.
+        """
         rows = [row for evaluation in self.evaluations.values() for row in evaluation.get("results", ())]
-        return [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+        found = [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+        return [row for row in found if row.get("split") == "test"] or found
+
+    def sees_all(self, row: Mapping[str, Any]) -> bool:
+        """Returns whether a result is that of a model that saw every input."""
+        return row.get("inputs") is None or set(row["inputs"]) == set(self.experiment.inputs)
 
     def whole(self) -> list[Mapping[str, Any]]:
-        """Returns the results on all inputs, dates and labels, of the test split where there are any."""
-        rows = [
-            row for row in self.measured(dates=None, label_fraction=1.0) if not row.get("without") and _all(self, row)
-        ]
-        tested = [row for row in rows if row.get("split") == "test"]
-        return tested or rows
+        """Returns the results on all inputs, dates, skies and labels."""
+        return [row for row in self.measured(dates=None, clouds=None, label_fraction=1.0) if self.sees_all(row)]
 
     def shards(self) -> Shards:
         """Opens the shards it was trained on.
@@ -73,11 +77,6 @@ class Run:
             return open_shards(self.experiment)
         except SpecError as error:
             raise Absent(f"the shards are not there: {error}") from error
-
-
-def _all(run: Run, row: Mapping[str, Any]) -> bool:
-    inputs = row.get("inputs")
-    return inputs is None or set(inputs) == set(run.experiment.inputs)
 
 
 def open_run(workdir: epath.PathLike, name: str) -> Run:

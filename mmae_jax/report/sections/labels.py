@@ -16,7 +16,7 @@ from mmae_jax.report.workdir import Run
 
 def content(run: Run, look: Look) -> Html:
     """Returns a figure of each target that was evaluated with several shares of its labels."""
-    rows = [row for row in run.measured(dates=None) if row.get("label_fraction") is not None]
+    rows = [row for row in run.measured(dates=None, clouds=None) if row.get("label_fraction") is not None]
     parts: list[object] = []
     for target in dict.fromkeys(row["target"] for row in rows):
         of_target = [row for row in rows if row["target"] == target]
@@ -25,7 +25,7 @@ def content(run: Run, look: Look) -> Html:
         metric = main_metric(run.experiment, target, of_target)
         found: dict[str, dict[float, list[Point]]] = {}
         for row in of_target:
-            if metric in row["scores"] and (not row.get("inputs") or set(row["inputs"]) == set(run.experiment.inputs)):
+            if metric in row["scores"] and run.sees_all(row):
                 one = point(row, metric, label_of(row))
                 found.setdefault(one.label, {}).setdefault(100 * row["label_fraction"], []).append(one)
         curves = {
