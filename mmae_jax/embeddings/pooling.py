@@ -17,21 +17,22 @@ from mmae_jax.spec import Experiment, SpecError
 
 @dataclasses.dataclass(frozen=True)
 class Pooling:
-    """Which tokens are averaged.
+    """Which tokens are averaged, or of which the largest numbers are taken.
 
     Attributes:
       per: `tile`: all tokens of a sample; `patch`: those at each position of the reference input's grid, to which those
         of the other inputs are resized as for heads (docs/method.md §8).
-      pool: `mean`: tokens of all sensors and dates; `sensor`: of each input; `date`: of each date bin of each input.
+      pool: `mean`: tokens of all sensors and dates; `max`: of these, the largest number of each channel; `sensor`: the
+        mean of each input; `date`: that of each date bin of each input.
     """
 
     per: str = "tile"
     pool: str = "mean"
 
     def parts(self, experiment: Experiment) -> tuple[str, ...]:
-        """Returns the names of the P parts of a vector, each of the encoder's width: `mean`, `s2`, or `s2.0`."""
-        if self.pool == "mean":
-            return ("mean",)
+        """Returns the names of the P parts of a vector, each of the encoder's width: `mean`, `max`, `s2`, or `s2.0`."""
+        if self.pool in ("mean", "max"):
+            return (self.pool,)
         if self.pool == "sensor":
             return tuple(experiment.inputs)
         return tuple(f"{name}.{date}" for name, one in experiment.inputs.items() for date in range(one.num_dates))
@@ -69,10 +70,25 @@ class Pooling:
         if self.pool == "mean":
             totals, counts = [sum(totals[1:], totals[0])], [sum(counts[1:], counts[0])]
             seen = [functools.reduce(jnp.logical_or, seen)]
+        if self.pool == "max":
+            every = [self._largest(features[name], available[name], grid) for name in model.experiment.inputs]
+            totals, counts = (
+                [functools.reduce(jnp.maximum, every)],
+                [(sum(counts[1:], counts[0]) > 0).astype(jnp.float32)],
+            )
+            seen = [functools.reduce(jnp.logical_or, seen)]
         total, count, known = (jnp.concatenate(arrays, axis=1) for arrays in (totals, counts, seen))
         known = (known & (count > 0))[..., None]
         vectors = jnp.where(known, total / jnp.maximum(count, 1)[..., None], jnp.nan)
         return vectors.transpose(0, 2, 1, 3).reshape(len(vectors), grid, grid, *vectors.shape[1::2])
+
+    def _largest(self, features: jax.Array, available: jax.Array, grid: int) -> jax.Array:
+        """Returns float32 `[B, 1, g² or 1, E]` of the tokens `[B, T, L, E]` that are there; −∞ of none."""
+        kept = jnp.where(available[..., None], features.astype(jnp.float32), 0)
+        if self.per == "patch":
+            kept, available = on_grid(kept, grid), available[:, :, :1]
+        axes = 1 if self.per == "patch" else (1, 2)
+        return jnp.where(available[..., None], kept, -jnp.inf).max(axis=axes, keepdims=True)
 
 
 def reference(experiment: Experiment) -> str:

@@ -39,6 +39,8 @@ def test_of_a_tile_with_a_missing_sensor_and_date(tiny):
     every = np.concatenate([features[name][there[name]].reshape(3, -1, 16) for name in features if name != "aerial"], 1)
     found = pooled(tiny, Pooling("tile", "mean"), samples)
     np.testing.assert_allclose(found[:, 0, 0, 0], every.mean(axis=1), rtol=1e-5, atol=1e-5)
+    largest = pooled(tiny, Pooling("tile", "max"), samples)
+    np.testing.assert_allclose(largest[:, 0, 0, 0], every.max(axis=1), rtol=1e-5, atol=1e-5)
     by_sensor = pooled(tiny, Pooling("tile", "sensor"), samples)[:, 0, 0]
     names = Pooling("tile", "sensor").parts(EXPERIMENT)
     assert np.isnan(by_sensor[:, names.index("aerial")]).all()
@@ -56,13 +58,17 @@ def test_of_patches_on_the_grid_of_the_reference_input(tiny):
     samples = experiments.without(experiments.random_samples(EXPERIMENT), "s2", 7.0, dates=1)
     features, there = tokens(tiny, samples)
     grid = EXPERIMENT.inputs[EXPERIMENT.model.ref_input].grid
-    total, count = 0, 0
+    total, count, largest = 0, 0, []
     for name, array in features.items():
+        largest += [np.asarray(on_grid(array, grid))[there[name][:, :, 0]].reshape(3, -1, grid**2, 16)]
         kept = np.where(there[name][..., None], array, 0).sum(axis=1, keepdims=True)
         total = total + np.asarray(on_grid(kept, grid))[:, 0]
         count = count + there[name][:, :, 0].sum(axis=1)
     expected = (total / count[:, None, None]).reshape(3, grid, grid, 16)
     found = pooled(tiny, Pooling("patch", "mean"), samples)
+    np.testing.assert_allclose(found[:, :, :, 0], expected, rtol=1e-5, atol=1e-5)
+    expected = np.concatenate(largest, axis=1).max(axis=1).reshape(3, grid, grid, 16)
+    found = pooled(tiny, Pooling("patch", "max"), samples)
     np.testing.assert_allclose(found[:, :, :, 0], expected, rtol=1e-5, atol=1e-5)
 
 
@@ -70,7 +76,8 @@ def test_a_sample_without_anything_has_no_vector(tiny):
     samples = experiments.random_samples(EXPERIMENT)
     for name in EXPERIMENT.inputs:
         samples = experiments.without(samples, name, np.nan)
-    assert np.isnan(pooled(tiny, Pooling("tile", "mean"), samples)).all()
+    for pool in ("mean", "max"):
+        assert np.isnan(pooled(tiny, Pooling("tile", pool), samples)).all()
 
 
 def test_a_patch_of_which_no_pixel_was_seen_has_no_vector(tiny):

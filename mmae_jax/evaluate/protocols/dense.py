@@ -57,12 +57,14 @@ class Dense(Protocol):
     Attributes:
       head: `linear`: to the outputs of all its pixels. `1x1`: to one set of outputs, resized to pixels.
       descent: how it is learnt; of several rates that with the best score on val, the first of those that are as good.
+      pools: see `Protocol`.
     """
 
     name = "dense"
     per = "patch"
     head: str
     descent: Descent
+    pools: tuple[str, ...] = ("mean",)
 
     def fit(self, target: Target, train: Labelled, val: Labelled, seed: int) -> Fitted:
         """Learns at each rate."""
@@ -82,8 +84,9 @@ class Dense(Protocol):
         ]
         if len(found) == 1:
             return found[0]
-        reached = [_score(target, one, val) for one in found]
-        return found[int(np.argmax(np.nan_to_num(reached, nan=-np.inf)))]
+        reached = np.nan_to_num([_score(target, one, val) for one in found], nan=-np.inf)
+        best = int(np.argmax(reached))
+        return dataclasses.replace(found[best], reached=float(reached[best]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +97,13 @@ class FittedPixels:
       chosen: what was chosen.
       linear: the map of a vector.
       places: from what it gives to pixels.
+      reached: the score on val, see `Fitted`.
     """
 
     chosen: Mapping[str, Any]
     linear: Linear
     places: Places
+    reached: float | None = None
 
     def outputs(self, vectors: np.ndarray) -> np.ndarray:
         """Returns the outputs at all pixels, see `Fitted`."""
@@ -118,4 +123,4 @@ def _score(target: Target, fitted: FittedPixels, val: Labelled) -> float:
 
 
 TORCHGEO_BENCH = Dense("1x1", Descent((1e-3,), 10, 64, cosine_by_epoch))
-OLMOEARTH = Dense("linear", Descent(RATES, 50, 32, warm_cosine, weight_decay=0.01, normalised=False))
+OLMOEARTH = Dense("linear", Descent(RATES, 50, 32, warm_cosine, weight_decay=0.01, normalised=False), ("mean", "max"))

@@ -43,7 +43,7 @@ class Regularised(Protocol):
         both = Rows(*(np.concatenate(arrays) for arrays in zip(rows, chooses, strict=True)))
         predict = next(_fits(target, both, (chosen,)))
         told: dict[str, Any] = {"C": chosen} if target.classes else {"alpha": 1 / chosen}
-        return FittedRows(told, predict, pixels_per_patch(train) if target.is_raster else None)
+        return FittedRows(told, predict, pixels_per_patch(train) if target.is_raster else None, best)
 
 
 def _fits(target: Target, rows: Rows, strengths: tuple[float, ...]) -> Iterator[Predict]:

@@ -31,6 +31,7 @@ class Probe(Protocol):
     """
 
     name = "linear"
+    pools = ("mean", "max")
     descent: Descent = DESCENT
 
     def fit(self, target: Target, train: Labelled, val: Labelled, seed: int) -> Fitted:
@@ -43,4 +44,5 @@ class Probe(Protocol):
         reached = [quality(target, found(chooses.vectors), chooses.targets) for found in maps]
         best = int(np.argmax(reached))
         chosen = {"rate": self.descent.rates[best]}
-        return FittedRows(chosen, maps[best], pixels_per_patch(train) if target.is_raster else None)
+        pixels = pixels_per_patch(train) if target.is_raster else None
+        return FittedRows(chosen, maps[best], pixels, reached[best])

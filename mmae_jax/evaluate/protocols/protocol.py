@@ -33,7 +33,12 @@ class Fitted(typing.Protocol):
 
     Attributes:
       chosen: what was chosen on the validation samples, and what was found fixed, as JSON types.
+      reached: the score on them by which it was chosen, more is better; None where nothing was chosen.
     """
+
+    @property
+    def reached(self) -> float | None:  # noqa: D102 (above)
+        ...
 
     @property
     def chosen(self) -> Mapping[str, Any]:  # noqa: D102 (above)
@@ -55,10 +60,13 @@ class Protocol(abc.ABC):
     Attributes:
       name: its name on the command line.
       per: of what the vectors are where a tile has one value: `tile` or `patch`. Those of rasters are of patches.
+      pools: how their tokens may be pooled (`mmae_jax.embeddings.pooling.Pooling`): that with the best score on val
+        counts (`reached`).
     """
 
     name: ClassVar[str]
     per: ClassVar[str] = "tile"
+    pools: tuple[str, ...] = ("mean",)
 
     @abc.abstractmethod
     def fit(self, target: Target, train: Labelled, val: Labelled, seed: int) -> Fitted:

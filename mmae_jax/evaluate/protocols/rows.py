@@ -97,11 +97,13 @@ class FittedRows:
       chosen: what was chosen.
       predict: from float32 `[M, C]` to float32 `[M, outputs]`.
       pixels: pixels per side of a patch, each with the outputs of its patch; None where a tile has one value.
+      reached: the score on val, see `Fitted`.
     """
 
     chosen: Mapping[str, Any]
     predict: Callable[[np.ndarray], np.ndarray]
     pixels: int | None
+    reached: float | None = None
 
     def outputs(self, vectors: np.ndarray) -> np.ndarray:
         """Returns the outputs at all places, see `Fitted`."""
