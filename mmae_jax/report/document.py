@@ -8,7 +8,7 @@ from collections.abc import Callable
 from etils import epath
 
 from mmae_jax.formats import written_whole
-from mmae_jax.report.html import Absent, Html, joined, tag, tag_open
+from mmae_jax.report.html import Absent, Html, joined, tag, tag_open, text
 
 
 class Page:
@@ -18,11 +18,12 @@ class Page:
         """Begins with a title, and what stands below it."""
         self._title, self._parts, self._contents = title, [tag("h1", title), *below], list[Html]()
 
-    def head(self, title: str) -> None:
-        """Begins a chapter."""
+    def head(self, title: str, *below: object) -> None:
+        """Begins a chapter with a title, and what stands below it."""
         name = f"part-{len(self._parts)}"
         self._contents.append(tag("li", tag("strong", tag("a", title, href=f"#{name}"))))
         self._parts.append(tag("h2", title, id=name, class_="run"))
+        self._parts += [Html(text(part)) for part in below]
 
     def section(self, title: str, content: Callable[[], Html]) -> None:
         """Adds a section; one that has nothing to show is a line that says why."""

@@ -11,6 +11,7 @@ from mmae_jax.report.look import Look
 from mmae_jax.report.page import write_report
 from mmae_jax.report.sections import SECTIONS
 from mmae_jax.report.side_by_side import compared
+from mmae_jax.report.summary import summary
 from tests.browser import needs_browser, rendered
 from tests.report import results
 
@@ -52,6 +53,15 @@ def test_scores_have_intervals_and_controls(section):
     for control in ("untrained", "band statistics", "majority class"):
         assert f"{control}, linear (torchgeo_bench)" in found
     assert "finetune at step 10" in found
+
+
+def test_a_summary_tells_how_far_a_run_is_and_how_good(tmp_path, run):
+    assert "trees</dt><dd>weighted F1 <span" in summary(run)
+    assert "0.500" in summary(run)
+    scored = summary(results.run(tmp_path, evaluations={}))
+    assert "0.600" in scored
+    assert "finetune, on test" in scored
+    assert "not finished: 1 of 1 epochs" in summary(results.run(tmp_path, results={}, evaluations={}))
 
 
 def test_settings_name_what_is_no_default_the_cost_and_the_machine(section):
