@@ -51,6 +51,11 @@ class Pretrained:
         self._reconstruct = self.compiled(_reconstruct)
 
     @property
+    def params(self) -> nnx.State:
+        """Its parameters."""
+        return self._params
+
+    @property
     def contract(self) -> Dataset:
         """The sensor contract: what it expects of data."""
         return self.experiment.dataset

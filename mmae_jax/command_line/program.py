@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "take over weights of the reference",
     "predict": "map a whole scene with a trained model",
     "embed": "write vectors of tiles or patches, as a table, an array or an image",
+    "evaluate": "score a trained model by several protocols, with intervals and controls",
     "sweep": "search over fields of an experiment",
     "report": "one page of what a run did: curves, scores, reconstructions, maps",
     "bench": "measure speed and size",

@@ -23,6 +23,8 @@ from mmae_jax.pretrained import Pretrained
 from mmae_jax.spec import Data
 
 EXACT = Storage("float32")
+FILE_VERSION = 2
+"""Of what is kept; version 2 tells places."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Embedded:
       names: names of the tiles `[N]`.
       splits: their splits `[N]`.
       crops: numbers of the crops in their tile `[N]`.
+      crs: coordinate systems in which they lie `[N]`; empty where that is not known.
+      centres: x, y of their middle in it, float64 `[N, 2]`.
       vectors: float32 `[N, C]`, or `[N, g, g, C]` of patches; NaN where a part of a vector is missing.
       targets: target → values as in a batch (`mmae_jax.data.batch.Batch`), N first.
     """
@@ -40,6 +44,8 @@ class Embedded:
     names: np.ndarray
     splits: np.ndarray
     crops: np.ndarray
+    crs: np.ndarray
+    centres: np.ndarray
     vectors: np.ndarray
     targets: dict[str, np.ndarray]
 
@@ -82,7 +88,7 @@ def embedded(
         source = seen(source)
     data = Data(workers=workers)
     with _folder(cache) as folder:
-        file = folder / f"{seal_of(identity(model, source, pooling, EXACT))[:32]}{ARRAYS}"
+        file = folder / f"{seal_of(identity(model, source, pooling, EXACT) | {'file': FILE_VERSION})[:32]}{ARRAYS}"
         if not file.exists():
             write(model, source, pooling, EXACT, file, checkpoint="", batch_size=batch_size, data=data)
         return _read(file, pooling)
@@ -103,4 +109,5 @@ def _read(file: Path, pooling: Pooling) -> Embedded:
     with np.load(file, allow_pickle=False) as arrays:
         targets = {name.removeprefix(TARGET): arrays[name] for name in arrays.files if name.startswith(TARGET)}
         vectors = arrays["vectors"] if pooling.per == "patch" else arrays["vectors"][:, 0, 0]
-        return Embedded(arrays["names"], arrays["splits"], arrays["crops"], vectors, targets)
+        known = {name: arrays[name] for name in ("names", "splits", "crops", "crs", "centres")}
+        return Embedded(**known, vectors=vectors, targets=targets)

@@ -27,6 +27,8 @@ class NumpyFile(Writer):
         vectors = [storage.decode(part.stored) for part in parts if part.stored is not None]
         targets = {f"{TARGET}{name}": np.concatenate([part.targets[name] for part in parts]) for name in self._targets}
         known = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("names", "splits", "crops")}
+        places = [place for part in parts for place in part.places]
+        known |= {"crs": np.array([place.crs for place in places]), "centres": np.array([p.centre for p in places])}
         arrays = {"vectors": np.concatenate(vectors), **known, **targets}
         np.savez(job.folder / self._out.name, **arrays)  # type: ignore[arg-type]
         return f"numpy.load({str(self._out)!r})"

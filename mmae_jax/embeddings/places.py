@@ -27,6 +27,12 @@ class Place:
     crs: str
     affine: tuple[float, ...]
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Map coordinates x, y of its middle."""
+        a, b, c, d, e, f = self.affine
+        return a / 2 + b / 2 + c, d / 2 + e / 2 + f
+
     def corners(self, grid: int = 1) -> np.ndarray:
         """Returns map coordinates of the corners of its `grid²` parts, float64 `[grid, grid, 4, 2]`; NaN if unknown."""
         if not self.crs:

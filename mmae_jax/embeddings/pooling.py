@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,9 @@ from mmae_jax.models.heads import on_grid
 from mmae_jax.models.model import Model
 from mmae_jax.models.samples import Samples
 from mmae_jax.spec import Experiment, SpecError
+
+if TYPE_CHECKING:
+    from mmae_jax.pretrained import Pretrained
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Pooling:
         if self.pool == "sensor":
             return tuple(experiment.inputs)
         return tuple(f"{name}.{date}" for name, one in experiment.inputs.items() for date in range(one.num_dates))
+
+    def width(self, model: Pretrained) -> int:
+        """Returns the numbers of a part."""
+        return model.width
 
     def grid(self, experiment: Experiment) -> int:
         """Returns the vectors per side of a sample: the reference input's patches, or 1."""

@@ -88,7 +88,7 @@ def write(
         experiment=model.experiment,
         pooling=pooling,
         storage=storage,
-        width=model.width,
+        width=pooling.width(model),
         samples=len(source),
         area=source.area,
         model=checkpoint,

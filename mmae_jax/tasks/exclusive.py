@@ -62,16 +62,22 @@ class Exclusive(Task):
 
     def total(self, target: Target, samples: Summary) -> Summary:
         """Returns the sum."""
-        return self.joined(target, [{"confusion": samples["confusion"].sum(0, dtype=np.int64)}])
+        return self.joined(target, [{"confusion": self._confusions(samples).sum(0, dtype=np.int64)}])
 
     def weighted(self, samples: Summary, weights: np.ndarray) -> Weighted:
         """Returns the scores of weighted sums of confusion matrices."""
         import scipy.sparse  # a third of a second, which those who only look up names need not wait
 
-        confusion = samples["confusion"]
+        confusion = self._confusions(samples)
+        number, classes, _ = confusion.shape
         # most pairs of classes occur in few samples
-        flat = scipy.sparse.csc_array(confusion.reshape(len(confusion), -1))
-        return confusion_scores((weights @ flat).reshape(len(weights), *confusion.shape[1:]))
+        flat = scipy.sparse.csc_array(confusion.reshape(number, -1))
+        return confusion_scores((weights @ flat).reshape(len(weights), classes, classes))
+
+    def _confusions(self, samples: Summary) -> np.ndarray:
+        """Returns the confusion of each sample, integers `[N, C, C]`."""
+        confusion: np.ndarray = samples["confusion"]
+        return confusion
 
     def strata(self, target: Target, targets: np.ndarray, counted: np.ndarray) -> np.ndarray:
         """Returns which classes a sample has."""

@@ -140,15 +140,19 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> Initial:
     else:
         check_transfer(experiment, weights.experiment, weights.where)
     try:
-        return _taken_over(weights, experiment, mesh)
+        return taken_over(weights, experiment, mesh)
     except WeightsError:
         raise
     except SpecError as error:
         raise SpecError(f"init_from: {error}") from error
 
 
-def _taken_over(weights: Weights, experiment: Experiment, mesh: jax.sharding.Mesh) -> Initial:
-    """Returns weights as they are where the model is the same, else adapted to it and completed."""
+def taken_over(weights: Weights, experiment: Experiment, mesh: jax.sharding.Mesh) -> Initial:
+    """Returns weights as they are where the model is the same, else adapted to it and completed.
+
+    Raises:
+      SpecError: a part of the model has no source.
+    """
     if weights.experiment is not None and same_model(weights.experiment, experiment):
         return Initial(weights.on(mesh, experiment), all_loaded(experiment, weights.where))
     tensors, report = adapted(weights.tensors(), weights.experiment, experiment, weights.where)

@@ -40,7 +40,7 @@ def test_the_seed_decides():
 
 def test_of_several_classes_the_rarest_counts_and_samples_without_any_are_left_out():
     has = np.zeros((100, 3), bool)
-    has[:90, 0], has[::30, 2] = True, True
+    has[:90, 0], has[:90:30, 2] = True, True
     taken = part(has, 1.0, 0)
     assert taken.tolist() == list(range(90))
     assert has[part(has, 0.02, 0)].any(0).tolist() == [True, False, True]
