@@ -27,7 +27,7 @@ from mmae_jax.train.reconstruction import Images, images
 BATCH = 8
 RECONSTRUCTED = 4
 """Samples that are reconstructed."""
-LARGEST = 160
+LARGEST = 128
 """Pixels of a picture's side."""
 
 

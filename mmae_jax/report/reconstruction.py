@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import Normalize
 from matplotlib.colors import to_rgb as colour_to_rgb
 from matplotlib.figure import Figure
@@ -25,6 +26,11 @@ ROWS = 6
 DATES = 3
 """Dates of a sample that are shown."""
 GIVEN = "#1A1A1A"
+PICTURE, LEFT, RIGHT, TOP, BOTTOM = 1.45, 0.6, 1.15, 0.8, 0.75
+"""Inches: side of a picture, and margins around all of them."""
+STEP, DOWN, BLOCK = 1.1, 1.2, 4.75
+"""Sides of a picture: from one to the next, to the row below, and to the block beside."""
+HEADING: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 12, "fontweight": "bold"}
 OWN_FRAME = "mean and spread of each patch are those of the truth: the model is trained to give the pattern"
 
 
@@ -109,36 +115,55 @@ def reconstruction(title: str, images: Reconstruction) -> Figure:
     rows = len(images.labels)
     blocks = -(-rows // ROWS)
     high = -(-rows // blocks)
-    columns = blocks * len(COLUMNS)
-    figure = new_figure(1.4 + 1.6 * columns, 1.7 * high + 1.2, f"{title}  ·  {shown_bands(images.bands)}")
-    places = figure.subplots(high, columns, squeeze=False)
-    errors = _errors(images)
+    # All in one system of coordinates, a picture being 1 wide: axes for each picture took ten times as long to draw.
+    across, down = blocks * BLOCK - BLOCK + len(COLUMNS) * STEP, high * DOWN
+    width, height = LEFT + PICTURE * across + RIGHT, TOP + PICTURE * down + BOTTOM
+    figure = new_figure(round(width, 1), round(height, 1))
+    figure.set_layout_engine("none")
+    figure.text(0.5, 1 - 0.25 / height, f"{title}  ·  {shown_bands(images.bands)}", **HEADING)
+    axes = figure.add_axes((LEFT / width, BOTTOM / height, PICTURE * across / width, PICTURE * down / height))
+    errors, (colours, hidden, missing) = _errors(images), _colours(images)
     seen = errors[np.isfinite(errors)]
-    scale = Normalize(0, float(np.percentile(seen, 98)) if seen.size else 1.0)
-    colours, hidden, missing = _colours(images)
-    for place in places.flat:
-        place.set_axis_off()
+    scale = ScalarMappable(Normalize(0, float(np.percentile(seen, 98)) if seen.size else 1.0), "Blues")
+    shaded = np.where(np.isnan(errors)[..., None], 1.0, np.asarray(colormaps["Blues"](scale.norm(errors)))[..., :3])
+    columns = [*colours, np.where(missing[..., None], colour_to_rgb(MISSING), shaded)]
+    frames, hatched, outlines = [], list[Rectangle](), list[np.ndarray]()
     for row, label in enumerate(images.labels):
         block, line = divmod(row, high)
-        axes_of_row = places[line, block * len(COLUMNS) :][: len(COLUMNS)]
-        given = ~hidden[row] & ~missing[row]
-        for axes, heading, image in zip(axes_of_row, COLUMNS[:3], colours, strict=False):
-            _frame(axes, heading if line == 0 else "")
-            axes.imshow(image[row], interpolation="nearest")
-        _hatched(axes_of_row[1], hidden[row] & ~missing[row], images.patch)
-        _frame(axes_of_row[3], COLUMNS[3] if line == 0 else "")
-        axes_of_row[3].imshow(np.where(missing[row][..., None], colour_to_rgb(MISSING), 1.0))
-        drawn = axes_of_row[3].imshow(errors[row], cmap="Blues", norm=scale, interpolation="nearest")
-        for axes in axes_of_row[2:]:
-            _outlined(axes, given)
-        mean = np.nanmean(errors[row]) if np.isfinite(errors[row]).any() else None
-        axes_of_row[3].set_xlabel("" if mean is None else f"mean {mean:.3g}", fontsize=8, color=GREY, labelpad=2)
-        axes_of_row[0].set_ylabel(label, fontsize=9)
-    names = f"mean |error| of {len(images.bands)} bands" if len(images.bands) > 1 else "|error|"
-    bar = figure.colorbar(drawn, ax=list(places[:, -1]), label=f"{names} [{images.unit}]", shrink=0.8, pad=0.02)
-    bar.outline.set_visible(False)
+        left, top = block * BLOCK, line * DOWN
+        places = [left + STEP * column for column in range(len(COLUMNS))]
+        for place, heading, column in zip(places, COLUMNS, columns, strict=True):
+            extent = (place, place + 1, top + 1, top)
+            axes.imshow(column[row], extent=extent, interpolation="nearest", aspect="auto")
+            frames.append(Rectangle((place, top), 1, 1))
+            if line == 0:
+                axes.text(place + 0.5, -0.06, heading, ha="center", va="bottom", fontsize=10)
+        masked = _patches(hidden[row] & ~missing[row], images.patch)
+        hatched += _squares(masked, places[1], top)
+        given = _patches(~hidden[row] & ~missing[row], images.patch)
+        outlines += [line for place in places[2:] for line in _edges(given, place, top)]
+        axes.text(left - 0.06, top + 0.5, label, rotation=90, ha="right", va="center", fontsize=8)
+        if np.isfinite(errors[row]).any():
+            said = f"mean {np.nanmean(errors[row]):.3g}"
+            axes.text(places[3] + 0.5, top + 1.03, said, ha="center", va="top", fontsize=7.5, color=GREY)
+    axes.add_collection(PatchCollection(hatched, facecolor=MASKED, edgecolor=HATCH, hatch="////", linewidth=0))
+    axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=GREY, linewidth=0.5))
+    axes.add_collection(LineCollection(outlines, colors=GIVEN, linewidths=0.8))
+    axes.set(xlim=(0, across), ylim=(down, 0), xticks=[], yticks=[])
+    axes.set_axis_off()
+    _bar(figure, scale, images)
     _legend(figure, missing=bool(missing.any()), own_frame=images.own_frame)
     return figure
+
+
+def _bar(figure: Figure, scale: ScalarMappable, images: Reconstruction) -> None:
+    width, height = figure.get_size_inches()
+    long = min(3.5, height - TOP - BOTTOM)
+    place = figure.add_axes((1 - (RIGHT - 0.1) / width, (height - TOP - long) / height, 0.14 / width, long / height))
+    names = f"mean |error| of {len(images.bands)} bands" if len(images.bands) > 1 else "|error|"
+    bar = figure.colorbar(scale, cax=place, label=f"{names}\n[{images.unit}]")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8)
 
 
 def _legend(figure: Figure, *, missing: bool, own_frame: bool) -> None:
@@ -150,33 +175,27 @@ def _legend(figure: Figure, *, missing: bool, own_frame: bool) -> None:
         legend.append(Patch(facecolor=MISSING, label="no data"))
     title = OWN_FRAME if own_frame else None
     drawn = figure.legend(
-        handles=legend, loc="outside lower center", ncols=3, fontsize=9, frameon=False, title=title, title_fontsize=9
+        handles=legend, loc="lower center", ncols=3, fontsize=9, frameon=False, title=title, title_fontsize=8
     )
     drawn.get_title().set_color(GREY)
 
 
-def _frame(axes: Axes, heading: str) -> None:
-    axes.set_axis_on()
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color(GREY)
-    axes.spines[:].set_linewidth(0.5)
-    axes.set_title(heading, fontsize=10)
+def _patches(pixels: np.ndarray, patch: int) -> np.ndarray:
+    """Returns which patches have any of some pixels (bool `[H, W]`), bool `[g, g]`."""
+    return np.asarray(pixels.reshape(len(pixels) // patch, patch, -1, patch).any(axis=(1, 3)))
 
 
-def _hatched(axes: Axes, hidden: np.ndarray, patch: int) -> None:
-    """Draws a hatched square over each patch of which something is hidden (bool `[H, W]`)."""
-    cells = hidden.reshape(len(hidden) // patch, patch, -1, patch).any(axis=(1, 3))
-    squares = [Rectangle((column * patch - 0.5, row * patch - 0.5), patch, patch) for row, column in np.argwhere(cells)]
-    axes.add_collection(PatchCollection(squares, facecolor=MASKED, edgecolor=HATCH, hatch="////", linewidth=0))
+def _squares(cells: np.ndarray, left: float, top: float) -> list[Rectangle]:
+    """Returns the squares of those patches (bool `[g, g]`) of a picture at `left`, `top`."""
+    side = 1 / len(cells)
+    return [Rectangle((left + column * side, top + row * side), side, side) for row, column in np.argwhere(cells)]
 
 
-def _outlined(axes: Axes, given: np.ndarray) -> None:
-    """Draws a line between what was given (bool `[H, W]`) and what was not."""
-    rows, columns = np.nonzero(given[1:] != given[:-1])
-    axes.hlines(rows + 0.5, columns - 0.5, columns + 0.5, color=GIVEN, linewidth=0.8)
-    rows, columns = np.nonzero(given[:, 1:] != given[:, :-1])
-    axes.vlines(columns + 0.5, rows - 0.5, rows + 0.5, color=GIVEN, linewidth=0.8)
+def _edges(cells: np.ndarray, left: float, top: float) -> np.ndarray:
+    """Returns the lines between those patches (bool `[g, g]`) and others, `[N, 2, 2]` from x, y to x, y."""
+    (y, x), (v, u) = np.nonzero(cells[1:] != cells[:-1]), np.nonzero(cells[:, 1:] != cells[:, :-1])
+    level, upright = np.stack([x, y + 1, x + 1, y + 1], axis=-1), np.stack([u + 1, v, u + 1, v + 1], axis=-1)
+    return np.array((left, top)) + np.concatenate([level, upright]).reshape(-1, 2, 2) / len(cells)
 
 
 def _errors(images: Reconstruction) -> np.ndarray:
