@@ -22,10 +22,11 @@ from mmae_jax.command_line.scenes import add_model, kept
 from mmae_jax.data.shards import open_shards
 from mmae_jax.evaluate import results
 from mmae_jax.evaluate.candidate import Candidate, open_candidate
-from mmae_jax.evaluate.evaluation import ATTENTIVE, FINETUNED, Evaluation, Plan, Scored, differences
+from mmae_jax.evaluate.evaluation import ATTENTIVE, FINETUNED, Difference, Evaluation, Plan, Scored, differences
 from mmae_jax.evaluate.groups import GroupBy
 from mmae_jax.evaluate.protocols import DEFAULT_PRESET, PRESETS, PROTOCOLS
 from mmae_jax.evaluate.samples import Reading
+from mmae_jax.evaluate.worth import worth
 from mmae_jax.exit_codes import UsageError, meant
 from mmae_jax.launch.signals import Signals
 from mmae_jax.spec import PHASES, Experiment
@@ -83,6 +84,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--controls", action=argparse.BooleanOptionalAction, default=True, help="score controls, too (default: yes)"
     )
+    parser.add_argument(
+        "--sensors",
+        action="store_true",
+        help="score, too, with each sensor switched off and alone, with fewer dates, and under more and fewer clouds",
+    )
     parser.add_argument("--bootstrap", type=int, default=1000, help="draws of the intervals (default: 1000; 0: none)")
     parser.add_argument("--batch", type=int, default=32, help="samples that are computed at once (default: 32)")
     parser.add_argument("--workers", type=int, default=2, help="processes that read ahead (default: 2; 0: threads)")
@@ -132,6 +138,9 @@ def run(options: argparse.Namespace) -> None:
         with kept(options, experiment):
             evaluation = Evaluation(plan, reading, model, against)
             scored = list(evaluation.run())
+            compared = differences(scored)
+            if options.sensors:
+                scored += list(worth(plan, reading, model, tuple(scored)))
     about = results.About(
         experiment=experiment,
         checkpoint=options.checkpoint,
@@ -145,11 +154,10 @@ def run(options: argparse.Namespace) -> None:
         group_by=options.group_by,
         seconds=time.monotonic() - begun,
     )
-    _finish(out, about, scored)
+    _finish(out, about, scored, compared)
 
 
-def _finish(out: Path, about: results.About, scored: list[Scored]) -> None:
-    compared = differences(scored)
+def _finish(out: Path, about: results.About, scored: list[Scored], compared: list[Difference]) -> None:
     results.write(out, about, scored, compared)
     targets = about.experiment.dataset.targets
     print(results.summary(about.plan, {name: targets[name] for name in about.reading.targets}, scored))

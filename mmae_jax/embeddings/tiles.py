@@ -58,24 +58,29 @@ class ShardSamples:
 
     def sample(self, index: int) -> tuple[Batch, About]:
         """Returns a crop of a tile, and what is known of it; raises as `Tile.read`."""
-        tile, crop = divmod(index, self._crops)
-        dataset = self.experiment.dataset
-        read = _Read(self._tile(tile))
+        crop, read = self._read(index)
         sample = eval_sample(self.experiment, read, crop)  # type: ignore[arg-type]
-        start = crops.fixed_start(crop, self.experiment.data.repeats, dataset.size_gcd)
-        name = read.record["name"]
-        split = self._splits[int(np.searchsorted(self._ends, tile, side="right"))]
-        place = place_of(read.record, dataset, start, self.experiment.crop_cells)
-        return sample, About(name.decode() if isinstance(name, bytes) else name, split, crop, place)
+        return sample, self._about(index, read.record)
 
-    def record(self, index: int) -> Record:
-        """Returns what is stored of a crop of a tile, all acquisitions; raises as `Tile.read`."""
+    def stored(self, index: int) -> tuple[Record, About]:
+        """Returns what is stored of a crop of a tile, all acquisitions, and what is known of it; raises as `sample`."""
+        crop, read = self._read(index)
+        record = read.read(self._start(crop), self.experiment.crop_cells)
+        return record, self._about(index, record)
+
+    def _read(self, index: int) -> tuple[int, _Read]:
         tile, crop = divmod(index, self._crops)
-        start = crops.fixed_start(crop, self.experiment.data.repeats, self.experiment.dataset.size_gcd)
-        return self._tile(tile).read(start, self.experiment.crop_cells)
+        return crop, _Read(Tile(self._records, self.experiment.dataset, tile))
 
-    def _tile(self, number: int) -> Tile:
-        return Tile(self._records, self.experiment.dataset, number)
+    def _start(self, crop: int) -> crops.Cell:
+        return crops.fixed_start(crop, self.experiment.data.repeats, self.experiment.dataset.size_gcd)
+
+    def _about(self, index: int, record: Record) -> About:
+        tile, crop = divmod(index, self._crops)
+        name = record["name"]
+        split = self._splits[int(np.searchsorted(self._ends, tile, side="right"))]
+        place = place_of(record, self.experiment.dataset, self._start(crop), self.experiment.crop_cells)
+        return About(name.decode() if isinstance(name, bytes) else name, split, crop, place)
 
 
 def open_samples(experiment: Experiment, directory: epath.PathLike, splits: Sequence[str] = ()) -> ShardSamples:

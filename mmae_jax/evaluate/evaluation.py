@@ -81,6 +81,7 @@ class Scored:
       groups: number of groups of samples.
       inputs: names of the inputs that were seen.
       dates: of each input so many dates were seen; all if None.
+      clouds: how clear the sky of the samples was, where they are a part of the split; None where they are all of it.
     """
 
     target: str
@@ -95,6 +96,7 @@ class Scored:
     groups: int
     inputs: tuple[str, ...]
     dates: int | None = None
+    clouds: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

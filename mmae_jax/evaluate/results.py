@@ -33,7 +33,7 @@ from mmae_jax.spec import Experiment, SpecError, Target
 
 FORMAT_VERSION = 1
 RESULTS_FILE, SCORES_FILE, PREDICTIONS_FILE = "results.json", "scores.csv", "predictions.npz"
-COLUMNS = ("target", "protocol", "preset", "of", "inputs", "dates", "label_fraction", "seed", "split", "metric")
+COLUMNS = ("target", "protocol", "preset", "of", "inputs", "dates", "clouds", "label_fraction", "seed", "split")
 SHOWN = 4
 """Metrics in the table on the terminal; all are in the files."""
 
@@ -153,6 +153,7 @@ def _result(target: Target, plan: Plan, one: Scored) -> dict[str, Any]:
         "of": one.of,
         "inputs": list(one.inputs),
         "dates": one.dates,
+        "clouds": one.clouds,
         "label_fraction": one.fraction,
         "seed": one.seed,
         "split": plan.split,
@@ -168,9 +169,9 @@ def _result(target: Target, plan: Plan, one: Scored) -> dict[str, Any]:
 def _table(plan: Plan, scored: Sequence[Scored]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow((*COLUMNS, "value", "low", "high"))
+    rows.writerow((*COLUMNS, "metric", "value", "low", "high"))
     for one in scored:
-        known = (one.target, one.protocol, plan.preset, one.of, " ".join(one.inputs), one.dates or "")
+        known = (one.target, one.protocol, plan.preset, one.of, " ".join(one.inputs), one.dates or "", one.clouds or "")
         for metric, interval in one.resampled.intervals().items():
             numbers = (f"{number:.6g}" for number in (interval.value, interval.low, interval.high))
             rows.writerow((*known, one.fraction, one.seed, plan.split, metric, *numbers))
@@ -190,13 +191,14 @@ def _write_predictions(file: Path, scored: Sequence[Scored]) -> None:
 def summary(plan: Plan, targets: Mapping[str, Target], scored: Sequence[Scored]) -> str:
     """Returns the scores as lines of text, each with its interval; means over seeds."""
     lines: list[str] = []
+    every = max((len(one.inputs) for one in scored), default=0)
     for name, target in targets.items():
         metrics = tasks.of(target).metrics[:SHOWN]
         lines += ["", f"{name}, {plan.split}: score [95 % interval]"]
         rows = [["", *metrics]]
         for key in dict.fromkeys(_key(one) for one in scored if one.target == name):
             alike = [one.resampled.intervals() for one in scored if one.target == name and _key(one) == key]
-            rows.append([_label(key), *(_text([each[metric] for each in alike]) for metric in metrics)])
+            rows.append([_label(key, every), *(_text([each[metric] for each in alike]) for metric in metrics)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for label, *cells in rows:
             texts = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
@@ -219,13 +221,17 @@ def compared_summary(compared: Sequence[Difference], targets: Mapping[str, Targe
 
 
 def _key(one: Scored) -> tuple[Any, ...]:
-    return one.of, one.protocol, one.fraction, one.inputs, one.dates
+    return one.of, one.protocol, one.fraction, one.inputs, one.dates, one.clouds
 
 
-def _label(key: tuple[Any, ...]) -> str:
-    of, by, fraction, _, _ = key
-    labels = "" if fraction == 1 else f", {100 * fraction:g} % of labels"
-    return (of if of == by else f"{of if of != CHECKPOINT else 'this model'}, {by}") + labels
+def _label(key: tuple[Any, ...], every: int) -> str:
+    """Returns what a row of the table is called, where a model may see so many inputs."""
+    of, by, fraction, inputs, dates, clouds = key
+    label = of if of == by else f"{of if of != CHECKPOINT else 'this model'}, {by}"
+    label += "" if fraction == 1 else f", {100 * fraction:g} % of labels"
+    label += "" if len(inputs) == every else f", {' '.join(inputs)}"
+    label += "" if dates is None else f", {dates} {'date' if dates == 1 else 'dates'}"
+    return label + ("" if clouds is None else f", {clouds}")
 
 
 def _text(intervals: Sequence[Interval], sign: str = "") -> str:

@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 from tqdm import tqdm
 
+from mmae_jax.contract.codec import Record
 from mmae_jax.data.batch import Batch
 from mmae_jax.data.dates import missing_values
 from mmae_jax.embeddings.places import Area
@@ -99,27 +100,29 @@ def optical_series(experiment: Experiment) -> tuple[str, ...]:
     return tuple(with_masks or [name for name in series if not experiment.modality(name).decibel])
 
 
-def clear_shares(samples: ShardSamples) -> np.ndarray:
-    """Returns, float64 `[N]`, which share of the pixels of all acquisitions of the optical series could be used.
+def skies(samples: ShardSamples) -> tuple[np.ndarray, list[About]]:
+    """Returns how clear the sky of samples was, and what is known of them.
 
-    Masked and missing pixels (docs/method.md §2.2) could not. NaN where a sample has no such acquisition.
+    Returns:
+      float64 `[N]`, which share of the pixels of all acquisitions of the optical series could be used: masked and
+      missing pixels (docs/method.md §2.2) could not. NaN where a sample has no such acquisition.
 
     Raises:
       DataError: a record is damaged.
     """
-    names = optical_series(samples.experiment)
-    found = np.full(len(samples), np.nan)
-    for index in tqdm(range(len(samples)), desc="clouds", unit="tile", disable=not names):
-        usable = [_usable(samples, name, index) for name in names]
+    names, found, known = optical_series(samples.experiment), np.full(len(samples), np.nan), []
+    for index in tqdm(range(len(samples)), desc="clouds", unit="tile", leave=False, delay=3):
+        record, about = samples.stored(index)
+        usable = [_usable(samples.experiment, name, record) for name in names]
         if total := sum(len(pixels) for pixels in usable):
             found[index] = sum(pixels.sum() for pixels in usable) / total
-    return found
+        known.append(about)
+    return found, known
 
 
-def _usable(samples: ShardSamples, name: str, index: int) -> np.ndarray:
+def _usable(experiment: Experiment, name: str, record: Record) -> np.ndarray:
     """Returns bool `[T · h · w]`: could a pixel be used?"""
-    experiment = samples.experiment
-    stored = samples.record(index)[experiment.modality_name(name)]
+    stored = record[experiment.modality_name(name)]
     missing = missing_values(stored["pixels"], experiment.modality(name).nodata)
     shape = (len(stored["pixels"]), *stored["pixels"].shape[2:])
     usable = np.ones(shape, bool) if missing is None else ~missing.any(axis=1)

@@ -9,7 +9,11 @@ from mmae_jax.embeddings.embedded import embedded
 from mmae_jax.embeddings.samples import SampleBatches
 from mmae_jax.embeddings.tiles import ShardSamples, open_samples
 from mmae_jax.evaluate import sensors
+from mmae_jax.evaluate.candidate import Candidate
+from mmae_jax.evaluate.evaluation import Evaluation, Plan
+from mmae_jax.evaluate.samples import Reading
 from mmae_jax.evaluate.sensors import Seen
+from mmae_jax.evaluate.worth import worth
 from mmae_jax.pretrained import Pretrained
 from tests import runs
 
@@ -105,9 +109,10 @@ def test_which_numbers_of_dates_there_are(tiny_experiment, most, expected):
 def test_clear_shares_are_those_of_the_masks(tiny_experiment, synthetic_shards):
     samples = open_samples(tiny_experiment, synthetic_shards)
     assert sensors.optical_series(samples.experiment) == ("s2",)
-    shares = sensors.clear_shares(samples)
+    shares, known = sensors.skies(samples)
     assert shares.shape == (len(samples),)
-    masks = samples.record(0)["s2"]["mask"]
+    assert known[-1] == samples.sample(len(samples) - 1)[1]
+    masks = samples.stored(0)[0]["s2"]["mask"]
     threshold = tiny_experiment.inputs["s2"].mask_threshold
     assert shares[0] == pytest.approx(1 - (masks > threshold).any(axis=1).mean())
     assert 0 < shares.min() < shares.max() <= 1
@@ -118,3 +123,24 @@ def test_samples_under_most_clouds_come_first():
     assert [part.tolist() for part in parts] == [[2, 4], [3, 5], [0, 6]]
     assert sensors.by_clouds(np.ones(5)) == []
     assert sensors.by_clouds(np.array([0.1, 0.2])) == []
+
+
+def test_scores_with_less_are_told_beside_those_with_all(model, synthetic_shards, tmp_path):
+    reading = Reading(str(synthetic_shards), model.experiment.targets, batch=3, workers=0, cache=tmp_path)
+    candidate = Candidate(model, "run", "finetune", model.experiment.targets)
+    plan = Plan(("finetuned", "knn"), controls=False, draws=20)
+    scored = list(Evaluation(plan, reading, candidate).run())
+    found = list(worth(plan, reading, candidate, scored))
+    told = {(one.protocol, one.inputs, one.dates) for one in found if one.clouds is None}
+    dates = [seen.dates for seen in sensors.fewer_dates(model.experiment)]
+    parts = [(("s1_asc",), None), (("s2",), None), *((INPUTS, number) for number in dates)]
+    assert told == {(name, *seen) for name in ("finetuned", "knn") for seen in parts}
+    whole = {one.protocol: one.tested.samples["logits"] for one in scored}
+    for name, logits in whole.items():
+        thirds = [one for one in found if one.protocol == name and one.clouds is not None]
+        assert [one.groups for one in thirds] == [1, 1, 1]
+        assert all("% clear" in str(one.clouds) for one in thirds)
+        every = np.concatenate([one.tested.samples["logits"] for one in thirds])
+        np.testing.assert_array_equal(np.sort(every, axis=0), np.sort(logits, axis=0))
+    alone = next(one for one in found if one.protocol == "finetuned" and one.inputs == ("s2",))
+    assert np.abs(alone.tested.samples["logits"] - whole["finetuned"]).max() > 1e-4
