@@ -114,6 +114,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "batch_size": count(2**20),
             "base_lr": Range("a positive number, 1e-12 to 1", 1e-12, 1),
             "final_factor": Range("a number from 1 to 1e12", 1, 1e12),
+            "evaluate_every": count(10**5),
             "patience": count(10**9),
             "b1": SHARE,
             "b2": SHARE,

@@ -44,6 +44,8 @@ class Phase:
       base_lr: the learning rate peaks at `base_lr · sqrt(batch_size / 3)`.
       final_factor: the learning rate ends at peak / final_factor.
       monitor: validation metric that picks the best checkpoint, `target/metric`; the last is kept where None.
+      evaluate_every: epochs between evaluations, with which checkpoints are written; the last one is evaluated, too
+        [epochs].
       patience: training stops after so long without improvement of the monitor; never where None [epochs].
       b1: AdamW's decay of the mean of gradients.
       b2: AdamW's decay of the mean of squared gradients.
@@ -58,6 +60,7 @@ class Phase:
     base_lr: float
     final_factor: float = 1e7
     monitor: str | None = None
+    evaluate_every: int = 1
     patience: int | None = None
     b1: float = 0.9
     b2: float = 0.99

@@ -108,7 +108,8 @@ class PhaseRun:
                     with meter.paused():
                         if epoch_ends:
                             state, progress = self._end_epoch(state, progress, step, session, evaluates=not stop)
-                        session.save(step, state, progress)
+                        if not epoch_ends or self._evaluated(step) or any(wishes) or stop or step % every == 0:
+                            session.save(step, state, progress)
                         if stop:
                             session.end(step)
         return state, progress, step
@@ -132,6 +133,10 @@ class PhaseRun:
             session.goodput.record(step, session.meter.stepping)
         return Wishes.of(answer)
 
+    def _evaluated(self, step: int) -> bool:
+        """Whether the epoch that ends at `step` is evaluated, and kept."""
+        return self._epoch(step) % self.settings.evaluate_every == 0 or step == self.program.total_steps
+
     def _epoch(self, step: int) -> int:
         return -(-step // self.steps_per_epoch)
 
@@ -140,7 +145,7 @@ class PhaseRun:
     ) -> tuple[TrainState, Progress]:
         self.shards.check_unchanged()
         state = update_ema(self.program, state)
-        if not self.evaluates:
+        if not self.evaluates or not self._evaluated(step):
             return state, progress
         if not evaluates:
             return state, dataclasses.replace(progress, evaluation_due=True)
@@ -164,7 +169,7 @@ class PhaseRun:
         if draws and epoch % max(1, self.settings.epochs // FIGURE_EPOCHS) == 0:
             self._reconstructions(state, session)
         if self.settings.monitor is not None:
-            progress = progress.after(scalars[self.settings.monitor], step)
+            progress = progress.after(scalars[self.settings.monitor], step, self.settings.evaluate_every)
         return progress
 
     def _reconstructions(self, state: TrainState, session: Session) -> None:

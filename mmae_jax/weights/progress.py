@@ -13,7 +13,7 @@ class Progress:
     Attributes:
       best: best value of the monitored metric so far.
       best_step: step of the checkpoint with that value.
-      epochs_without_improvement: epochs evaluated since then.
+      epochs_without_improvement: epochs trained since then.
       evaluation_due: whether the epoch that ends here is still to be evaluated.
     """
 
@@ -22,8 +22,14 @@ class Progress:
     epochs_without_improvement: int = 0
     evaluation_due: bool = False
 
-    def after(self, value: float, step: int) -> Progress:
-        """Returns the progress after an epoch whose monitored metric is `value`; NaN is no improvement."""
+    def after(self, value: float, step: int, epochs: int = 1) -> Progress:
+        """Returns the progress after an evaluation whose monitored metric is `value`; NaN is no improvement.
+
+        Args:
+          value: the monitored metric.
+          step: step of the checkpoint.
+          epochs: trained since the evaluation before.
+        """
         if not math.isnan(value) and (self.best is None or value > self.best):
             return Progress(value, step, 0)
-        return dataclasses.replace(self, epochs_without_improvement=self.epochs_without_improvement + 1)
+        return dataclasses.replace(self, epochs_without_improvement=self.epochs_without_improvement + epochs)

@@ -72,6 +72,25 @@ def test_without_patience_all_epochs_are_trained(scripted, experiment, tmp_path)
     assert read_result(tmp_path, "finetune").step == 18
 
 
+def test_epochs_between_evaluations_are_trained_all_the_same(scripted, experiment, tmp_path):
+    scripted.scores = {12: 0.9, 18: 0.8}
+    every = runs.replaced(experiment, "finetune", evaluate_every=4, patience=None)
+    scripted.stop_before = 14
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(every, tmp_path)
+    scripted.stop_before = None
+    runs.run(every, tmp_path)
+    assert evaluated_steps(tmp_path) == [12, 18], "the last epoch is evaluated, too"
+    assert kept_checkpoints(tmp_path) == {12, 18}
+    assert read_result(tmp_path, "finetune").step == 12
+
+
+def test_patience_counts_epochs_however_rarely_they_are_evaluated(scripted, experiment, tmp_path):
+    scripted.scores = {6: 0.9, 12: 0.8, 18: 0.95}
+    runs.run(runs.replaced(experiment, "finetune", evaluate_every=2, patience=2), tmp_path)
+    assert evaluated_steps(tmp_path) == [6, 12]
+
+
 def test_nan_is_never_best(scripted, experiment, tmp_path):
     scripted.scores = {3: math.nan, 6: 0.2, 9: math.nan, 12: math.nan, 15: math.nan}
     runs.run(experiment, tmp_path)
