@@ -82,10 +82,10 @@ def interval(value: float | None, low: float | None = None, high: float | None =
     """Returns a score with its interval of 95 %, in thousandths."""
     if value is None or np.isnan(value):
         return Html("–")
-    shown = tag("b", f"{value:.3f}")
+    shown = tag("b", f"{value:.3f}".replace("-", "−"))
     if low is None or high is None:
         return tag("span", shown, class_="score")
-    return tag("span", shown, tag("small", f" {low:.3f} – {high:.3f}"), class_="score")
+    return tag("span", shown, tag("small", f" {low:.3f} – {high:.3f}".replace("-", "−")), class_="score")
 
 
 def drawing(figure: Figure, caption: object = "", alt: str = "") -> Html:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmae_jax.report.html import Absent, Html, drawing, interval, joined, table, tag
+from mmae_jax.report.html import Absent, Html, drawing, joined, table, tag
 from mmae_jax.report.intervals import Point, intervals, is_control, point
-from mmae_jax.report.sections.scores import label_of, main_metric
+from mmae_jax.report.sections.scores import differences, label_of, main_metric
 from mmae_jax.report.sections.settings import cost
 from mmae_jax.report.style import readable
 from mmae_jax.report.workdir import Run
@@ -14,7 +14,7 @@ from mmae_jax.report.workdir import Run
 
 def compared(runs: Sequence[Run]) -> Html:
     """Returns figures and tables of the scores that runs share, of differences that were measured, and of the cost."""
-    parts = [*_evaluated(runs), *_differences(runs), *_phases(runs)]
+    parts = [*_evaluated(runs), *_phases(runs)]
     if not parts:
         raise Absent("no phase is finished, and nothing was evaluated")
     return joined([*parts, tag("h3", "Cost"), *(cost(run, run.name) for run in runs)])
@@ -33,6 +33,7 @@ def _evaluated(runs: Sequence[Run]) -> list[Html]:
         figure = intervals(list(points.values()), metric)
         caption = "With 95 % intervals of each run alone; whether two differ is said by the paired differences below."
         parts += [tag("h3", target), drawing(figure, caption, alt=f"{metric} of runs")]
+        parts += differences(runs, {target: metric})
     return parts
 
 
@@ -50,23 +51,3 @@ def _phases(runs: Sequence[Run]) -> list[Html]:
     caption = "Without intervals: of these, differences of the third digit say nothing."
     title = tag("h3", "As phases were scored when they ended")
     return [title, table(("", *columns), rows, caption)] if rows else []
-
-
-def _differences(runs: Sequence[Run]) -> list[Html]:
-    found = [
-        one for run in runs for evaluation in run.evaluations.values() for one in evaluation.get("differences", ())
-    ]
-    rows = [
-        (
-            f"{one['target']}, {one['protocol']}",
-            readable(one["metric"]),
-            f"{one['of']} − {one['against']}",
-            interval(one["value"], one.get("low"), one.get("high")),
-            "told apart" if one.get("low") is not None and one["low"] * one["high"] > 0 else "not told apart",
-        )
-        for one in found
-    ]
-    if not rows:
-        return []
-    head = ("", "score", "difference", "95 % interval", "")
-    return [tag("h3", "Paired differences"), table(head, dict.fromkeys(rows))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmae_jax.report.html import Absent, Html, drawing, interval, joined, paragraph, table, tag
@@ -13,6 +13,8 @@ from mmae_jax.report.workdir import Run
 from mmae_jax.spec import Experiment
 
 CONTROLS = {"untrained": "untrained", "band_statistics": "band statistics", "majority": "majority class"}
+PRESET = ("knn", "linear")
+"""Protocols of which each preset has its own."""
 HINT = "python -m mmae_jax evaluate --checkpoint=RUN"
 
 
@@ -23,7 +25,7 @@ def content(run: Run, look: Look) -> Html:
         parts.append(_phases(run))
     rows = run.whole()
     for target in dict.fromkeys(row["target"] for row in rows):
-        parts.append(_evaluated(run.experiment, target, [row for row in rows if row["target"] == target]))
+        parts += _evaluated(run, target, [row for row in rows if row["target"] == target])
     if not run.evaluations:
         parts.append(
             tag("p", "No evaluation with intervals and controls yet; it is written by ", tag("code", HINT), ".")
@@ -51,8 +53,11 @@ def _phases(run: Run) -> Html:
 
 def label_of(row: Mapping[str, Any]) -> str:
     """Returns what is scored by a result of `evaluate`: its protocol, and what it is of where that is a control."""
-    protocol = row["protocol"] + (f" ({row['preset']})" if row.get("preset") else "")
-    return f"{CONTROLS.get(row['of'], row['of'])}, {protocol}" if is_control(row) else protocol
+    protocol = row["protocol"] + (f" ({row['preset']})" if row.get("preset") and row["protocol"] in PRESET else "")
+    if not is_control(row):
+        return protocol
+    name = CONTROLS.get(row["of"], row["of"])
+    return name if row["protocol"] == row["of"] else f"{name}, {protocol}"
 
 
 def main_metric(experiment: Experiment, target: str, rows: Iterable[Mapping[str, Any]]) -> str:
@@ -70,9 +75,9 @@ def mean_seed(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(found.values())
 
 
-def _evaluated(experiment: Experiment, target: str, rows: list[Mapping[str, Any]]) -> Html:
+def _evaluated(run: Run, target: str, rows: list[Mapping[str, Any]]) -> list[Html]:
     rows = sorted(mean_seed(rows), key=is_control)
-    metric = main_metric(experiment, target, rows)
+    metric = main_metric(run.experiment, target, rows)
     having = [row for row in rows if metric in row["scores"]]
     first = rows[0]
     groups = f" in {first['groups']} groups" if first.get("groups") not in (None, first.get("samples")) else ""
@@ -82,14 +87,31 @@ def _evaluated(experiment: Experiment, target: str, rows: list[Mapping[str, Any]
     )
     names = dict.fromkeys(name for row in rows for name in row["scores"])
     lines = [(label_of(row), *(_score(row["scores"].get(name)) for name in names), row.get("samples")) for row in rows]
-    return joined(
-        [
-            tag("h3", target),
-            drawing(intervals([point(row, metric, label_of(row)) for row in having], metric), caption, alt=caption),
-            table(("", *(readable(name) for name in names), "samples"), lines),
-            _chosen(rows),
-        ]
-    )
+    return [
+        tag("h3", target),
+        drawing(intervals([point(row, metric, label_of(row)) for row in having], metric), caption, alt=caption),
+        table(("", *(readable(name) for name in names), "samples"), lines),
+        *differences([run], {target: metric}),
+        _chosen(rows),
+    ]
+
+
+def differences(runs: Sequence[Run], metrics: Mapping[str, str]) -> list[Html]:
+    """Returns a table of paired differences on all labels, in the given metric of each target; nothing without any."""
+    found = [one for run in runs for of in run.evaluations.values() for one in of.get("differences", ())]
+    rows = [
+        (
+            f"{one['target']}, {one['protocol']}",
+            readable(one["metric"]),
+            f"{CONTROLS.get(one['of'], one['of'])} − {CONTROLS.get(one['against'], one['against'])}",
+            interval(one["value"], one.get("low"), one.get("high")),
+            "told apart" if one.get("low") is not None and one["low"] * one["high"] > 0 else "not told apart",
+        )
+        for one in found
+        if one.get("label_fraction") in (None, 1.0) and one["metric"] == metrics.get(one["target"])
+    ]
+    caption = "Paired differences: both scored on the same samples, drawn together."
+    return [table(("", "score", "difference", "95 % interval", ""), dict.fromkeys(rows), caption)] if rows else []
 
 
 def _score(score: Mapping[str, Any] | None) -> Html:
@@ -103,3 +125,7 @@ def _chosen(rows: list[Mapping[str, Any]]) -> Html:
         if row.get("chosen")
     ]
     return paragraph(tag("small", f"Chosen on val: {'; '.join(said)}.")) if said else Html("")
+
+
+def _setting(name: str, value: object) -> str:
+    return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
