@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_numbers(float),
         default=(1.0,),
         metavar="F,…",
-        help="shares of the training labels to learn from, such as 0.01,0.1,1 (default: 1)",
+        help="shares of the labels to learn from and choose by, such as 0.01,0.1,1 (default: 1)",
     )
     parser.add_argument(
         "--seeds",
@@ -199,7 +199,8 @@ def _names(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in KNOWN:
-            raise UsageError(f"--protocol: expected some of {choices(KNOWN)}, found {name!r}{meant(name, KNOWN)}")
+            said = f"expected some of {choices(KNOWN)}, found {name!r}{meant(name, KNOWN)}"
+            raise argparse.ArgumentTypeError(said)  # argparse would hide the message of any ValueError
     return names
 
 

@@ -42,7 +42,7 @@ class Plan:
       protocols: names of protocols.
       preset: whose settings they have.
       split: what is scored.
-      fractions: shares of the training labels that are learnt from.
+      fractions: shares of the labels that are learnt from and chosen by.
       seeds: each part of the labels is drawn, and each probe learnt, by each of them.
       group_by: what samples that depend on each other have in common.
       controls: whether controls are scored, too.
@@ -224,14 +224,13 @@ class Evaluation:
         for fraction, seed in parts:
             fitted = {}
             for pool, (train, val, _) in samples.items():
-                used = train
-                if fraction < 1:
-                    strata = tasks.of(target).strata(target, train.targets, train.counted)
-                    used = _some(train, part(strata, fraction, seed))
+                # of both, as some protocols learn from what they choose by, too
+                used, chooses = (_share(target, labels, fraction, seed) for labels in (train, val))
                 logging.info("%s: %s by %s of %d samples, seed %d", name, of, by, len(used.targets), seed)
-                fitted[pool] = asked.fit(target, used, val, seed)
+                fitted[pool] = asked.fit(target, used, chooses, seed)
             pool = max(fitted, key=lambda pool: _reached(fitted[pool]))
             best, (_, val, tested) = fitted[pool], samples[pool]
+            val = _share(target, val, fraction, seed)
             chosen = dict(best.chosen) | ({"pool": pool} if len(samples) > 1 else {})
             of_val = predictions.of_vectors(target, best, val) if len(val.targets) else None
             found = predictions.of_vectors(target, best, tested)
@@ -304,7 +303,12 @@ def _check_heads(candidate: Candidate, targets: Sequence[str]) -> None:
         )
 
 
-def _some(samples: Labelled, rows: np.ndarray) -> Labelled:
+def _share(target: Target, samples: Labelled, fraction: float, seed: int) -> Labelled:
+    """Returns samples with a share of the labels; all of them where it is 1."""
+    strata = tasks.of(target).strata(target, samples.targets, samples.counted)
+    if fraction == 1 or not strata.any():
+        return samples
+    rows = part(strata, fraction, seed)
     return Labelled(samples.vectors[rows], samples.targets[rows], samples.counted[rows])
 
 
