@@ -45,8 +45,9 @@ def results() -> list[dict[str, Any]]:
     controls = [result(0.3, of=of) for of in ("untrained", "band_statistics", "majority")]
     sensors = [result(0.4, inputs=["s2"]), result(0.45, inputs=["aerial", "s2", "s1_des"])]
     dates = [result(0.2 + 0.1 * number, dates=number) for number in (1, 2, 3)]
+    clouds = [result(0.3, clouds="under most clouds"), result(0.4, clouds="under fewest clouds")]
     labels = [result(0.3 + share, label_fraction=share, seed=seed) for share in (0.01, 0.1) for seed in (0, 1)]
-    return [result(0.5, inputs=list(experiment().inputs), **whole), *controls, *sensors, *dates, *labels]
+    return [result(0.5, inputs=list(experiment().inputs), **whole), *controls, *sensors, *dates, *clouds, *labels]
 
 
 def run(workdir: Path, of: Experiment | None = None, name: str = "first", **changed: Any) -> Run:

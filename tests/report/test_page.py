@@ -83,6 +83,7 @@ def test_data_are_those_of_the_contract(section):
     [
         ("Classes", "trees, linear"),
         ("Sensors and dates", "With every sensor"),
+        ("Sensors and dates", "By clouds"),
         ("Labels", "several seeds"),
         ("Calibration", "0.031"),
         ("Training curves", "step 10"),

@@ -119,11 +119,8 @@ def _score(score: Mapping[str, Any] | None) -> Html:
 
 
 def _chosen(rows: list[Mapping[str, Any]]) -> Html:
-    said = [
-        f"{label_of(row)}: {', '.join(f'{k} {v}' for k, v in row['chosen'].items())}"
-        for row in rows
-        if row.get("chosen")
-    ]
+    chosen = {label_of(row): row["chosen"] for row in rows if row.get("chosen") and not is_control(row)}
+    said = [f"{label}: {', '.join(_setting(*one) for one in of.items())}" for label, of in chosen.items()]
     return paragraph(tag("small", f"Chosen on val: {'; '.join(said)}.")) if said else Html("")
 
 
