@@ -1,14 +1,16 @@
 """Everything once, on made-up data, in minutes on a laptop: `python -m mmae_jax quickstart`.
 
-Makes up a forest landscape, prepares it as shards, pretrains, probes and finetunes a small model, finetunes the same
-model without pretraining, compares them on the test split, and writes the weights with PyTorch names. An interrupted
-run goes on; what is finished is not done again.
+Makes up a forest landscape, prepares it as shards, pretrains a small model on all tiles, and learns genera from the few
+that are labelled: from its frozen vectors, beside the same network untrained and statistics of the bands, and by
+finetuning, beside a model that was trained without pretraining for as many steps in all. It ends with a report, and the
+weights with PyTorch names. An interrupted run goes on; what is finished is not done again.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -16,18 +18,29 @@ from absl import logging
 from safetensors import safe_open
 
 import configs.quickstart
-from mmae_jax import compilation_cache, report
+from mmae_jax import compilation_cache
 from mmae_jax.command_line.config_file import load_experiment
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.parser import add_config, check_at_least
-from mmae_jax.data.shards import open_shards
+from mmae_jax.commands.evaluate import FOLDER
+from mmae_jax.data.pipeline import steps_per_epoch
+from mmae_jax.data.shards import Shards, open_shards
+from mmae_jax.evaluate.evaluation import BANDS, CHECKPOINT, UNTRAINED
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train import loop
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import export
-from mmae_jax.weights.result import read_result
 
-METRICS = ("weighted_f1", "weighted_ap")
+STAGES = 5
+FRACTIONS = (0.1, 0.2, 0.5, 1.0)
+"""Of the labels, from which frozen vectors learn."""
+METRIC = "weighted_ap"
+"""Needs no threshold, below which few labels leave all classes."""
+FROZEN = {
+    CHECKPOINT: "frozen vectors, pretrained",
+    UNTRAINED: "frozen vectors, untrained",
+    BANDS: "statistics of the bands",
+}
 LANDSCAPE = ("--s2_dates=40", "--s1_dates=8")
 
 
@@ -63,9 +76,19 @@ class Paths:
         return self.workdir / "no_ssl"
 
     @property
-    def comparison(self) -> Path:
-        """Figure of both runs."""
-        return self.workdir / "comparison.png"
+    def frozen(self) -> Path:
+        """Scores of what is learnt from frozen vectors."""
+        return self.pretrained / FOLDER / "frozen"
+
+    @property
+    def finetuned(self) -> Path:
+        """Scores of both runs."""
+        return self.pretrained / FOLDER / "finetuned"
+
+    @property
+    def report(self) -> Path:
+        """What was found, as a page."""
+        return self.workdir / "report.html"
 
     @property
     def weights(self) -> Path:
@@ -95,22 +118,51 @@ def quickstart(experiment: Experiment, workdir: Path, tiles: int) -> str:
     found = shards.num_tiles(("train", "val", "test"))
     if found != tiles:
         raise SpecError(f"--tiles: {paths.shards} holds {found} tiles, expected {tiles}; choose another --workdir")
-    _announce(2, f"pretrain on {shards.num_tiles(experiment.pretrain.train_splits)} tiles, probe, finetune")
-    loop.run(dataclasses.replace(experiment, phases=("pretrain", "probe", "finetune")), paths.pretrained)
-    _announce(3, "finetune without pretraining, for comparison")
-    loop.run(dataclasses.replace(experiment, phases=("finetune",)), paths.scratch)
-    _announce(4, "compare, and export the weights")
-    scores = _scores(experiment.targets[0], paths)
-    if not paths.comparison.exists():
-        report.save_png(report.comparison(f"{experiment.targets[0]}, test split", scores), paths.comparison)
+    train = experiment.finetune
+    _announce(2, f"pretrain on {shards.num_tiles(experiment.pretrain.train_splits)} tiles, finetune on some labels")
+    loop.run(dataclasses.replace(experiment, phases=("pretrain", "finetune")), paths.pretrained)
+    longer = dataclasses.replace(train, epochs=train.epochs + _epochs_of_pretraining(experiment, shards))
+    _announce(3, "train without pretraining on the same labels, for as many steps in all")
+    loop.run(dataclasses.replace(experiment, phases=("finetune",), finetune=longer), paths.scratch)
+    _announce(4, "score both, and what frozen vectors tell")
+    fractions = ",".join(f"{fraction:g}" for fraction in FRACTIONS)
+    _evaluate(paths.frozen, paths.pretrained, "--phase=pretrain", "--protocol=linear", f"--label_fractions={fractions}")
+    _evaluate(paths.finetuned, paths.pretrained, "--protocol=finetuned", f"--against={paths.scratch}")
+    _announce(5, "write a report, and export the weights")
+    if not paths.report.exists():
+        _command("report", str(paths.pretrained), str(paths.scratch), f"--out={paths.report}")
     if not paths.weights.exists():
         export(paths.pretrained, paths.weights, "finetune")
     check_weights(paths.weights, experiment)
-    return _summary(scores, paths, shards.num_tiles(("test",)))
+    return _summary(paths, experiment, shards)
+
+
+def _epochs_of_pretraining(experiment: Experiment, shards: Shards) -> int:
+    """Returns in how many epochs finetuning does the steps of pretraining."""
+    steps = {
+        phase: steps_per_epoch(shards.num_samples(one.train_splits), one.batch_size)
+        for phase, one in (("pretrain", experiment.pretrain), ("finetune", experiment.finetune))
+    }
+    return -(-experiment.pretrain.epochs * steps["pretrain"] // steps["finetune"])
+
+
+def _evaluate(out: Path, run: Path, *arguments: str) -> None:
+    if not out.exists():
+        _command("evaluate", f"--checkpoint={run}", "--workers=0", f"--out={out}", *arguments)
+
+
+def _command(name: str, *arguments: str) -> None:
+    """Runs a command of `python -m mmae_jax`, which reports its problems itself."""
+    from mmae_jax.command_line.program import main
+
+    logging.info("python -m mmae_jax %s", " ".join([name, *arguments]))
+    code = main([name, *arguments])
+    if code:
+        sys.exit(code)
 
 
 def _announce(stage: int, what: str) -> None:
-    logging.info("[%d/4] %s", stage, what)
+    logging.info("[%d/%d] %s", stage, STAGES, what)
 
 
 def _make_shards(paths: Paths, tiles: int) -> None:
@@ -132,21 +184,6 @@ def _data_prep(*arguments: str) -> None:
         sys.exit(code)
 
 
-def _scores(target: str, paths: Paths) -> dict[str, dict[str, float]]:
-    """Returns run → metric → value on the test split."""
-    runs = {
-        "probe (encoder frozen)": (paths.pretrained, "probe"),
-        "finetune": (paths.pretrained, "finetune"),
-        "finetune without pretraining": (paths.scratch, "finetune"),
-    }
-    results = {name: read_result(folder, phase) for name, (folder, phase) in runs.items()}
-    return {
-        name: {metric: result.scores["test"][f"{target}/{metric}"] for metric in METRICS}
-        for name, result in results.items()
-        if result is not None
-    }
-
-
 def check_weights(file: Path, experiment: Experiment) -> None:
     """Reads the names and shapes of exported weights back.
 
@@ -161,22 +198,61 @@ def check_weights(file: Path, experiment: Experiment) -> None:
         raise SpecError(f"{file}: expected the names and shapes of the model, found others: {', '.join(wrong)}")
 
 
-def _summary(scores: dict[str, dict[str, float]], paths: Paths, test_tiles: int) -> str:
-    width = max(map(len, scores)) + 2
-    lines = ["", f"{f'on {test_tiles} test tiles':{width}}  weighted F1  weighted AP"]
-    for name, values in scores.items():
-        lines.append(f"{name:{width}}" + "".join(f"{values[metric]:13.3f}" for metric in METRICS))
+def _summary(paths: Paths, experiment: Experiment, shards: Shards) -> str:
+    tiles, labelled = shards.num_tiles(("test",)), shards.num_tiles(experiment.finetune.train_splits)
+    share = experiment.finetune.label_fraction
+    metric = f"{experiment.targets[0]}/{METRIC}"
+    lines = ["", f"{metric} on {tiles} test tiles, with its 95 % interval", ""]
+    heads = [f"{100 * fraction:g} % of labels" for fraction in FRACTIONS]
+    rows = [["logistic regression on", *heads]]
+    frozen = json.loads((paths.frozen / "results.json").read_text())
+    for of, name in FROZEN.items():
+        found = {one["label_fraction"]: one["scores"][METRIC] for one in frozen["results"] if one["of"] == of}
+        rows.append([name, *(_interval(found[fraction]) for fraction in FRACTIONS)])
+    lines += _columns(rows)
+    finetuned = json.loads((paths.finetuned / "results.json").read_text())
+    both = {one["of"]: one["scores"][METRIC] for one in finetuned["results"] if one["protocol"] == "finetuned"}
+    pretrained, scratch = both["checkpoint"], both[str(paths.scratch)]
+    difference = next(
+        each for each in finetuned["differences"] if each["metric"] == METRIC and each["against"] == str(paths.scratch)
+    )
+    few = f"{round(share * labelled)} labelled tiles"
+    lines += [
+        "",
+        *_columns(
+            [
+                [f"all weights trained on {few}", ""],
+                ["pretrained, then finetuned", _interval(pretrained)],
+                ["not pretrained, as many steps", _interval(scratch)],
+                ["difference", _interval(difference, "+")],
+            ]
+        ),
+    ]
     places = {
+        "report": paths.report,
+        "scores": f"{paths.frozen}, {paths.finetuned}",
         "shards": paths.shards,
         "metrics": paths.pretrained / "metrics.jsonl",
         "checkpoints": paths.pretrained / "finetune" / "checkpoints",
-        "figures": f"{paths.pretrained / 'figures'}, {paths.comparison}",
+        "figures": paths.pretrained / "figures",
         "without pretraining": paths.scratch,
         "weights": f"{paths.weights} (PyTorch names)",
         "TensorBoard": f"tensorboard --logdir {paths.workdir}",
     }
-    lines += ["", *(f"{name:{width}}  {place}" for name, place in places.items())]
-    return "\n".join(lines)
+    width = max(map(len, places)) + 2
+    return "\n".join([*lines, "", *(f"{name:{width}}{place}" for name, place in places.items())])
+
+
+def _interval(score: dict[str, float | None], sign: str = "") -> str:
+    value, low, high = (score[name] for name in ("value", "low", "high"))
+    if value is None or low is None or high is None:  # too few tiles
+        return "-" if value is None else f"{value:{sign}.2f}"
+    return f"{value:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def _columns(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    return ["".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

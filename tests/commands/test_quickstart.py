@@ -1,6 +1,7 @@
 """The quickstart, at tiny size, by its command line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,13 @@ from mmae_jax.command_line.config_file import load_experiment
 from mmae_jax.command_line.parser import Parser, parse
 from mmae_jax.commands import quickstart as command
 from mmae_jax.config import experiment_from_config
-from mmae_jax.spec import PHASES
 from mmae_jax.weights import torch_names
+from mmae_jax.weights.source import open_weights
 from tests import compilation, runs
 
 ROOT = Path(__file__).parents[2]
 TILES = 18
+TARGET = "treesat_mlc_thresh"
 
 
 def start(workdir: Path, tiles: int) -> subprocess.CompletedProcess[str]:
@@ -33,7 +35,7 @@ def arguments(workdir: Path, tiles: int) -> list[str]:
 
 
 def summary_of(printed: str) -> str:
-    return printed[printed.index(f"on {TILES // 6} test tiles") :]
+    return printed[printed.index(f"{TARGET}/weighted_ap on {TILES // 6} test tiles") :]
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +55,47 @@ def entries(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_summary_compares_the_test_scores_and_names_what_is_there(finished):
+def test_summary_tells_the_scores_with_intervals_and_names_what_is_there(finished):
     workdir, summary = finished
     rows = [line for line in summary.splitlines() if line]
-    assert rows[0].split() == ["on", "3", "test", "tiles", "weighted", "F1", "weighted", "AP"]
-    results = {
-        "probe (encoder frozen)": workdir / "pretrained" / "probe",
-        "finetune": workdir / "pretrained" / "finetune",
-        "finetune without pretraining": workdir / "no_ssl" / "finetune",
+    assert rows[0] == f"{TARGET}/weighted_ap on 3 test tiles, with its 95 % interval"
+    frozen, finetuned = (
+        json.loads((workdir / "pretrained" / "evaluation" / name / "results.json").read_text())
+        for name in ("frozen", "finetuned")
+    )
+    shown = {
+        "frozen vectors, pretrained": "checkpoint",
+        "frozen vectors, untrained": "untrained",
+        "statistics of the bands": "band_statistics",
     }
-    for row, (name, folder) in zip(rows[1:4], results.items(), strict=True):
-        test = json.loads((folder / "result.json").read_text())["scores"]["test"]
-        numbers = [test[f"treesat_mlc_thresh/weighted_{metric}"] for metric in ("f1", "ap")]
+    for row, (name, of) in zip(rows[2:5], shown.items(), strict=True):
+        values = [one["scores"]["weighted_ap"]["value"] for one in frozen["results"] if one["of"] == of]
         assert row.startswith(name)
-        assert row.removeprefix(name).split() == [f"{number:.3f}" for number in numbers]
-    places = [word.rstrip(",") for row in rows[4:] for word in row.split() if word.startswith(str(workdir))]
-    assert len(places) >= 7
+        assert re.findall(r"(\d\.\d\d) \[", row) == [f"{value:.2f}" for value in values]
+    scores = {one["of"]: one["scores"]["weighted_ap"]["value"] for one in finetuned["results"]}
+    scratch = scores[str(workdir / "no_ssl")]
+    assert re.findall(r"([+-]?\d\.\d\d) \[", "\n".join(rows[6:9])) == [
+        f"{scores['checkpoint']:.2f}",
+        f"{scratch:.2f}",
+        f"{scores['checkpoint'] - scratch:+.2f}",
+    ]
+    places = [word.rstrip(",") for row in rows[9:] for word in row.split() if word.startswith(str(workdir))]
+    assert len(places) >= 8
     assert all(Path(place).exists() for place in places)
+
+
+def test_both_models_take_as_many_steps_and_see_the_same_labels(finished):
+    workdir, _ = finished
+    steps = {run: [entry["step"] for entry in entries(workdir / run)] for run in ("pretrained", "no_ssl")}
+    pretrain = [e["step"] for e in entries(workdir / "pretrained") if e["phase"] == "pretrain"]
+    assert max(steps["no_ssl"]) >= max(pretrain) + 1
+    settings = [open_weights(workdir / run, "finetune").experiment.finetune for run in steps]
+    assert settings[0].label_fraction == settings[1].label_fraction < 1
 
 
 def test_every_phase_is_logged(finished):
     workdir, _ = finished
-    for run, phases in (("pretrained", PHASES), ("no_ssl", ("finetune",))):
+    for run, phases in (("pretrained", ("pretrain", "finetune")), ("no_ssl", ("finetune",))):
         logged = entries(workdir / run)
         assert list(dict.fromkeys(entry["phase"] for entry in logged)) == list(phases)
         for phase in phases:
@@ -87,11 +108,9 @@ def test_figures_are_drawn(finished):
     workdir, _ = finished
     figures = workdir / "pretrained" / "figures"
     drawn = {path.relative_to(figures).as_posix() for path in figures.rglob("*.png")}
-    inputs = ("aerial", "s2", "s1_asc", "s1_des")
-    expected = {f"pretrain/reconstruction_{name}.png" for name in inputs} | {f"{phase}/curves.png" for phase in PHASES}
-    scored = {f"{phase}/treesat_mlc_thresh_{kind}.png" for phase in PHASES[1:] for kind in ("classes", "confusion")}
-    assert drawn == expected | scored
-    assert (workdir / "comparison.png").stat().st_size > 10_000
+    expected = {f"{phase}/curves.png" for phase in ("pretrain", "finetune")}
+    assert drawn == expected | {f"finetune/{TARGET}_{kind}.png" for kind in ("classes", "confusion")}
+    assert (workdir / "report.html").stat().st_size > 100_000
 
 
 def test_weights_have_the_names_of_the_reference(finished):
