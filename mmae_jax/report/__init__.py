@@ -1,4 +1,4 @@
-"""Figures of a run: reconstructions, scores per class, confusion, comparisons, training curves.
+"""Figures of a run: reconstructions, scores per class, confusion, training curves.
 
 Every function returns a matplotlib `Figure` that belongs to the caller alone (no global state, any thread).
 """
@@ -6,12 +6,11 @@ Every function returns a matplotlib `Figure` that belongs to the caller alone (n
 from mmae_jax.report.classes import class_scores, confusion
 from mmae_jax.report.output import save_png, to_rgb
 from mmae_jax.report.reconstruction import Reconstruction, images_shown, reconstruction
-from mmae_jax.report.runs import comparison, training_curves
+from mmae_jax.report.runs import training_curves
 
 __all__ = [
     "Reconstruction",
     "class_scores",
-    "comparison",
     "confusion",
     "images_shown",
     "reconstruction",

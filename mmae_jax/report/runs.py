@@ -1,49 +1,18 @@
-"""Figures of whole runs: final scores side by side, and how they came about."""
+"""Figures of whole runs: how scores came about."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmae_jax.report.style import GREY, PALETTE, bar_text, new_figure, plain, readable, rows_of_classes
+from mmae_jax.report.style import GREY, PALETTE, new_figure, plain, readable
 
 BOOKKEEPING = ("phase", "step", "epoch", "split")
 SPLIT_STYLES = {"train": (PALETTE[0], "-"), "val": (PALETTE[1], "--"), "test": (PALETTE[2], ":")}
-
-
-def comparison(title: str, results: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Draws the scores of several runs side by side, one panel per metric.
-
-    Args:
-      title: shown above.
-      results: run (`probe`, `no pretraining`, a baseline …) → metric → value in [0, 1]; absent or NaN is said so.
-    """
-    runs = list(results)
-    metrics = list(dict.fromkeys(itertools.chain.from_iterable(results.values())))
-    figure = new_figure(1.6 + 2.6 * max(len(metrics), 1), 1.4 + 0.36 * len(runs), title)
-    for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0], metrics, strict=True):
-        _bars(axes, np.array([results[run].get(metric, np.nan) for run in runs]))
-        rows_of_classes(axes, runs)
-        axes.set_title(readable(metric), fontsize=10)
-    return figure
-
-
-def _bars(axes: Axes, values: np.ndarray) -> None:
-    plain(axes, grid="x")
-    colours = [PALETTE[row % len(PALETTE)] for row in range(len(values))]
-    axes.barh(range(len(values)), np.nan_to_num(values), color=colours, height=0.68)
-    best = None if np.isnan(values).all() else np.nanargmax(values)
-    for row, value in enumerate(values):
-        text = "not measured" if np.isnan(value) else f"{value:.3f}"
-        bar_text(axes, text, np.nan_to_num(value), row, bold=row == best)
-    axes.set_xlim(0, 1.2)
-    axes.set_xticks([0, 0.5, 1])
 
 
 def training_curves(

@@ -205,20 +205,6 @@ def test_confusion_of_multilabel_has_found_missed_and_false(multilabel):
     np.testing.assert_allclose(ends, np.where(multilabel.confusion.reshape(4, 4)[:, 1:].any(1), 100, 0))
 
 
-def test_comparison_has_a_panel_per_metric_and_names_the_absent():
-    results = {
-        "probe": {"weighted_f1": 0.6, "average_ap": 0.5},
-        "finetune": {"weighted_f1": 0.7},
-        "none": {"weighted_f1": np.nan},
-    }
-    figure = report.comparison("trees", results)
-    assert_legible(figure)
-    assert [axes.get_title() for axes in figure.axes] == ["weighted F1", "average AP"]
-    assert texts(figure).count("not measured") == 3
-    bold = [text.get_text() for text in figure.axes[0].texts if text.get_weight() == "bold"]
-    assert bold == ["0.700"]
-
-
 def test_training_curves_begin_with_the_loss_over_epochs_and_mark_the_checkpoint():
     entries = [{"phase": "probe", "step": 1, "epoch": 1, "split": "train", "other": 1.0}]
     for step in range(2, 11, 2):
