@@ -68,6 +68,7 @@ def wait_for(launcher, condition):
         time.sleep(0.01)
 
 
+@pytest.mark.slow  # ordinary: kills of one process in tests/train/test_resume.py, of several in test_failures.py
 def test_a_run_goes_on_after_one_of_two_processes_was_killed(synthetic_shards, tmp_path):
     expected, found = (Run(tmp_path / name, synthetic_shards, 2) for name in ("whole", "killed"))
     expected.finish(*PAIR)
