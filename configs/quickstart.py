@@ -39,7 +39,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.model.update(inter_depth=1, grid_pos_enc=10, dtype="float32")
     # Tiles are nearly uniform: what tells genera apart is the level of values, which normalising patches takes away.
     config.loss = "l1"
-    config.pretrain.update(epochs=16, batch_size=16, base_lr=1e-3, evaluate_every=4)
+    config.pretrain.update(epochs=30, batch_size=16, base_lr=1e-3, evaluate_every=5)
     config.probe.update(epochs=10, batch_size=16, base_lr=3e-3)
     config.finetune.update(epochs=12, batch_size=16, base_lr=1e-3, evaluate_every=4, label_fraction=0.2)
     del config.finetune["monitor"], config.finetune["patience"]  # 80 tiles are too few to pick an epoch by
