@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 from etils import epath
 
 from mmae_jax.embeddings.numpy_file import ARRAYS
@@ -25,6 +28,8 @@ from mmae_jax.spec import Data
 EXACT = Storage("float32")
 FILE_VERSION = 2
 """Of what is kept; version 2 tells places."""
+UNREADABLE = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError)
+"""What numpy raises where a file of arrays is cut, or has other bytes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +94,13 @@ def embedded(
     data = Data(workers=workers)
     with _folder(cache) as folder:
         file = folder / f"{seal_of(identity(model, source, pooling, EXACT) | {'file': FILE_VERSION})[:32]}{ARRAYS}"
-        if not file.exists():
-            write(model, source, pooling, EXACT, file, checkpoint="", batch_size=batch_size, data=data)
+        if file.exists():
+            try:
+                return _read(file, pooling)
+            except UNREADABLE as error:  # such as of a disk that was full; it is only kept, so nothing is lost
+                logging.warning("%s: damaged (%s), computed anew", file, error)
+                file.unlink(missing_ok=True)
+        write(model, source, pooling, EXACT, file, checkpoint="", batch_size=batch_size, data=data)
         return _read(file, pooling)
 
 

@@ -18,6 +18,8 @@ from mmae_jax.train.loop import finished_phases
 from mmae_jax.train.phase import PhaseRun
 
 PHASE = "probe"
+CHECKPOINTS = 5
+"""So often a probe is evaluated and saved: after every epoch, that would take longer than training it."""
 
 
 def probed(candidate: Candidate, reading: Reading, fraction: float, seed: int) -> Candidate:
@@ -49,7 +51,11 @@ def probed(candidate: Candidate, reading: Reading, fraction: float, seed: int) -
 
 
 def _experiment(trained: Experiment, reading: Reading, fraction: float, seed: int) -> Experiment:
-    phase = dataclasses.replace(trained.probe, label_fraction=fraction, monitor=None, patience=None)
+    # The last epoch counts: evaluations between are only where an interrupted probe goes on.
+    every = max(1, trained.probe.epochs // CHECKPOINTS)
+    phase = dataclasses.replace(
+        trained.probe, label_fraction=fraction, monitor=None, patience=None, evaluate_every=every
+    )
     return dataclasses.replace(
         trained,
         seed=seed,

@@ -41,6 +41,16 @@ def test_vectors_come_with_targets_and_are_kept(random_model, tiny_experiment, s
     np.testing.assert_array_equal(again.targets["treesat_mlc_thresh"], labels)
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:5000], lambda data: b"", lambda data: b"x" * len(data)])
+def test_a_damaged_file_is_computed_anew(random_model, synthetic_shards, tmp_path, computed, damage):
+    first = embedded(random_model, synthetic_shards, ("val",), cache=tmp_path)
+    (kept,) = tmp_path.glob("*.npz")
+    kept.write_bytes(damage(kept.read_bytes()))
+    again = embedded(random_model, synthetic_shards, ("val",), cache=tmp_path)
+    np.testing.assert_array_equal(again.vectors, first.vectors)
+    assert len(computed) == 2
+
+
 def test_other_weights_or_options_are_computed_anew(random_model, synthetic_shards, tmp_path, computed):
     mesh = runs.one_device()
     other = Pretrained(random_model.experiment, runs.random_params(random_model.experiment, mesh, seed=1), mesh)
