@@ -7,6 +7,7 @@ import functools
 import itertools
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ PLACES = {
     "own_dataset": {"RASTERS": "rasters"},
     "training": {"SHARDS": "synthetic_shards"},
     "weights": {"SHARDS": "synthetic_shards", "RUN": "finished_run"},
-    "evaluation": {"RUN": "finished_run"},
+    "evaluation": {"RUN": "copied_run"},
     "scenes": {"RUN": "finished_run"},
 }
 CONFIG = "configs/treesatai_ts.py"
@@ -94,6 +95,12 @@ def rasters(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with rasterio.open(file, "w", "GTiff", 120, 120, bands, dtype=dtype, **place) as image:
             image.write(pixels)
     return raw
+
+
+@pytest.fixture(scope="session")
+def copied_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that may be written to."""
+    return Path(shutil.copytree(finished_run, tmp_path_factory.mktemp("copied") / "run"))
 
 
 @pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # how ml_collections 1.1 reads a config file

@@ -135,7 +135,7 @@ class Evaluation:
           seen: what models see of the samples; all if None. Its `inputs` and `dates` are told with the scores.
 
         Raises:
-          SpecError: a split is missing, or a head was not trained.
+          SpecError: a split is missing, a head was not trained, or a protocol is not for a target.
         """
         self._plan, self._reading, self._model, self._seen = plan, reading, model, seen
         self._models = {CHECKPOINT: model} | ({} if against is None else {against.where: against})
@@ -147,6 +147,11 @@ class Evaluation:
                 raise SpecError(f"{reading.shards}: expected a split {split}, found {choices(list(self.splits))}")
         if learns and plan.split == TRAIN:
             raise SpecError(f"--split: expected another one than {TRAIN}, from which {learns[0]} learns")
+        tiles = [name for name, target in self._targets.items() if not target.is_raster]
+        for name in learns:
+            if tiles and name != ATTENTIVE and protocol(name, plan.preset).needs_raster:
+                expected = "expected a target with a value for each pixel"
+                raise SpecError(f"--protocol={name}: {expected}, found {tiles[0]}; choose one by --target")
         if FINETUNED in plan.protocols:
             for each in self._models.values():
                 _check_heads(each, reading.targets)

@@ -24,11 +24,13 @@ def error(right: np.ndarray, groups: np.ndarray, number: int, seed: int = 0) -> 
     return resampled(target, sums, groups, number, seed).intervals()["mae"]
 
 
-def test_groups_are_drawn_whole_and_as_many_as_there_are():
+def test_half_of_the_groups_are_drawn_whole():
     groups = np.asarray([0, 1, 1, 2, 0, 3])
     weights = np.concatenate(list(drawn(groups, 50, 7, seed=1)))
     assert weights.shape == (50, 6)
-    assert (weights[:, [0, 1, 3, 5]].sum(1) == 4).all()
+    assert (weights[:, [0, 1, 3, 5]].sum(1) == 2).all()
+    odd = np.concatenate(list(drawn(np.arange(5), 50, 7, seed=1)))
+    assert odd.sum(1).tolist() == [2, 3] * 25
     np.testing.assert_array_equal(weights[:, [0, 1]], weights[:, [4, 2]])
 
 

@@ -48,6 +48,19 @@ def test_a_probe_is_trained_once_on_the_frozen_encoder(finished, reading, script
     assert (again.phase, again.trained_heads, again.where) == ("probe", (TARGET,), "RUN0")
 
 
+def test_a_probe_that_is_interrupted_goes_on(finished, reading, scripted):
+    scripted.stop_before = 5
+    with pytest.raises(KeyboardInterrupt):
+        attentive.probed(finished, reading, 1.0, 4)
+    scripted.stop_before = 2  # where it would begin anew
+    assert attentive.probed(finished, reading, 1.0, 4).phase == "probe"
+
+
+def test_the_untrained_network_is_always_the_same(finished):
+    one, other = (finished.untrained().model.digest for _ in range(2))
+    assert one == other != finished.model.digest
+
+
 def test_new_heads_leave_the_candidate_as_it_is(finished):
     experiment, before = finished.model.experiment, finished.model.digest
     params = with_new_heads(finished, experiment, runs.one_device())

@@ -62,6 +62,7 @@ class Dense(Protocol):
 
     name = "dense"
     per = "patch"
+    needs_raster = True
     head: str
     descent: Descent
     pools: tuple[str, ...] = ("mean",)

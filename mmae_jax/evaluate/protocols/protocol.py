@@ -62,10 +62,12 @@ class Protocol(abc.ABC):
       per: of what the vectors are where a tile has one value: `tile` or `patch`. Those of rasters are of patches.
       pools: how their tokens may be pooled (`mmae_jax.embeddings.pooling.Pooling`): that with the best score on val
         counts (`reached`).
+      needs_raster: whether it is for targets with a value for each pixel alone.
     """
 
     name: ClassVar[str]
     per: ClassVar[str] = "tile"
+    needs_raster: ClassVar[bool] = False
     pools: tuple[str, ...] = ("mean",)
 
     @abc.abstractmethod
