@@ -1,7 +1,8 @@
 """The quickstart: a model of 0.4 M parameters on 480 made-up forest tiles, in minutes without an accelerator.
 
-Test split, 80 tiles: weighted F1 0.22, weighted AP 0.51 after pretraining, 0.00 and 0.24 without, on the same 8 epochs
-of finetuning (other masks and parameters: 0.21 to 0.28 and 0.49 to 0.54, against 0.00 and 0.24 to 0.26).
+Weighted AP on 80 test tiles, by 10, 20, 50 and all of the labels: 0.39, 0.53, 0.53, 0.61 from frozen pretrained
+vectors, 0.37, 0.41, 0.46, 0.46 from those of the untrained network; finetuned on 64 tiles 0.49, from nothing in as many
+steps 0.53.
 
     python -m mmae_jax quickstart
 

@@ -238,7 +238,10 @@ def _text(intervals: Sequence[Interval], sign: str = "") -> str:
     value, low, high = (
         float(np.mean([getattr(each, field) for each in intervals])) for field in ("value", "low", "high")
     )
-    return "-" if math.isnan(value) else f"{value:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+    if math.isnan(value):
+        return "-"
+    # of a single group of samples there is no interval
+    return f"{value:{sign}.3f}" + (f" [{low:{sign}.3f}, {high:{sign}.3f}]" if math.isfinite(low + high) else "")
 
 
 def _plain(value: Any) -> Any:
