@@ -9,9 +9,11 @@ from absl import logging
 from etils import epath
 
 from mmae_jax import parallel
+from mmae_jax.config import to_plain
 from mmae_jax.data.shards import open_shards
 from mmae_jax.evaluate.candidate import Candidate, open_candidate, with_new_heads
 from mmae_jax.evaluate.samples import Reading
+from mmae_jax.formats import seal_of
 from mmae_jax.spec import Experiment
 from mmae_jax.train.exclusive import exclusive
 from mmae_jax.train.loop import finished_phases
@@ -69,7 +71,4 @@ def _experiment(trained: Experiment, reading: Reading, fraction: float, seed: in
 
 
 def _name(experiment: Experiment) -> str:
-    from mmae_jax.config import to_plain
-    from mmae_jax.formats import seal_of
-
     return seal_of(to_plain(experiment))[:12]

@@ -23,7 +23,8 @@ from mmae_jax.evaluate.fractions import part
 from mmae_jax.evaluate.groups import GroupBy, numbered
 from mmae_jax.evaluate.predictions import Predictions
 from mmae_jax.evaluate.protocols import DEFAULT_PRESET, Fitted, Labelled, Protocol, protocol
-from mmae_jax.evaluate.samples import Known, Reading, See, groups_of, labelled, parted
+from mmae_jax.evaluate.samples import Known, Reading, groups_of, labelled, parted
+from mmae_jax.evaluate.sensors import Seen
 from mmae_jax.spec import SpecError, Target
 from mmae_jax.spec.error import choices
 
@@ -123,7 +124,7 @@ class Evaluation:
         reading: Reading,
         model: Candidate,
         against: Candidate | None = None,
-        seen: See | None = None,
+        seen: Seen | None = None,
     ) -> None:
         """Checks what is asked for.
 
@@ -132,7 +133,7 @@ class Evaluation:
           reading: from where samples are read.
           model: the model.
           against: another model to compare it with.
-          seen: what models see of the samples; all if None. Its `inputs` and `dates` are told with the scores.
+          seen: what models see of the samples; all if None.
 
         Raises:
           SpecError: a split is missing, a head was not trained, or a protocol is not for a target.
@@ -173,7 +174,7 @@ class Evaluation:
             yield from self._of_heads(FINETUNED, of, candidate, 1.0, self._plan.seeds[0])
 
     def _attentive(self) -> Iterator[Scored]:
-        for of, candidate in self._with_untrained().items():
+        for of, candidate in self._with_untrained.items():
             for fraction, seed in self._plan.parts:
                 yield from self._of_heads(
                     ATTENTIVE, of, probed(candidate, self._reading, fraction, seed), fraction, seed
@@ -190,7 +191,7 @@ class Evaluation:
         asked = protocol(name, self._plan.preset)
         for target, contract in self._targets.items():
             per = "patch" if contract.is_raster else asked.per
-            for of, candidate in self._with_untrained().items():
+            for of, candidate in self._with_untrained.items():
 
                 def vectors(pool: str, split: str, candidate: Candidate = candidate, per: str = per) -> Embedded:
                     return self._reading.vectors(candidate, split, Pooling(per, pool), self._seen)
@@ -209,7 +210,9 @@ class Evaluation:
             whole = [(1.0, self._plan.seeds[0])]
             yield from self._learnt(target, MAJORITY, MAJORITY, Majority(), vectors, whole)
 
+    @functools.cached_property
     def _with_untrained(self) -> dict[str, Candidate]:
+        """The models, and the same network untrained where controls are scored; drawn once."""
         controls = self._plan.controls and self._seen is None
         return self._models | ({UNTRAINED: self._model.untrained()} if controls else {})
 
@@ -227,15 +230,14 @@ class Evaluation:
         samples = {pool: self._samples(name, functools.partial(vectors, pool)) for pool in asked.pools}
         known = vectors(asked.pools[0], self._plan.split)
         for fraction, seed in parts:
-            fitted = {}
+            fitted, chooses = {}, {}
             for pool, (train, val, _) in samples.items():
                 # of both, as some protocols learn from what they choose by, too
-                used, chooses = (_share(target, labels, fraction, seed) for labels in (train, val))
+                used, chooses[pool] = (_share(target, labels, fraction, seed) for labels in (train, val))
                 logging.info("%s: %s by %s of %d samples, seed %d", name, of, by, len(used.targets), seed)
-                fitted[pool] = asked.fit(target, used, chooses, seed)
+                fitted[pool] = asked.fit(target, used, chooses[pool], seed)
             pool = max(fitted, key=lambda pool: _reached(fitted[pool]))
-            best, (_, val, tested) = fitted[pool], samples[pool]
-            val = _share(target, val, fraction, seed)
+            best, val, tested = fitted[pool], chooses[pool], samples[pool][2]
             chosen = dict(best.chosen) | ({"pool": pool} if len(samples) > 1 else {})
             of_val = predictions.of_vectors(target, best, val) if len(val.targets) else None
             found = predictions.of_vectors(target, best, tested)
@@ -276,8 +278,8 @@ class Evaluation:
             resampled=resampled(target, tested.samples, groups, self._plan.draws),
             calibration=calibration(target, tested.places, None if val is None else val.places),
             groups=int(groups.max(initial=-1)) + 1,
-            inputs=getattr(self._seen, "inputs", tuple(self._model.model.experiment.inputs)),
-            dates=getattr(self._seen, "dates", None),
+            inputs=tuple(self._model.model.experiment.inputs) if self._seen is None else self._seen.inputs,
+            dates=None if self._seen is None else self._seen.dates,
         )
 
 
@@ -310,8 +312,10 @@ def _check_heads(candidate: Candidate, targets: Sequence[str]) -> None:
 
 def _share(target: Target, samples: Labelled, fraction: float, seed: int) -> Labelled:
     """Returns samples with a share of the labels; all of them where it is 1."""
+    if fraction == 1:
+        return samples
     strata = tasks.of(target).strata(target, samples.targets, samples.counted)
-    if fraction == 1 or not strata.any():
+    if not strata.any():
         return samples
     rows = part(strata, fraction, seed)
     return Labelled(samples.vectors[rows], samples.targets[rows], samples.counted[rows])
