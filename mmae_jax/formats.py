@@ -48,6 +48,31 @@ def format_version(metadata: Mapping[str, Any], known: int, where: object, error
     return int(text)
 
 
+def begun_otherwise(file: epath.Path, known: int, described: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """Writes what work on a folder is, or holds it against what was written when it was begun.
+
+    Args:
+      file: says what was begun; written, in one piece, where it is not there.
+      known: version of its format.
+      described: JSON values: what decides about the work.
+
+    Returns:
+      Name and both values of the first thing that differs, those of what was begun before; None where nothing does.
+
+    Raises:
+      SpecError: the file is damaged, or of a newer version.
+    """
+    described = json.loads(json.dumps({VERSION_KEY: known, **described}))
+    if not file.exists():
+        with written_whole(file) as beside:
+            beside.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        return None
+    begun = read_json(file)
+    format_version(begun, known, file)
+    different = [name for name in sorted(described.keys() | begun.keys()) if begun.get(name) != described.get(name)]
+    return (different[0], begun.get(different[0]), described.get(different[0])) if different else None
+
+
 def sealed(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Returns JSON values with a checksum of their own."""
     return {**plain, SEAL_KEY: seal_of(plain)}

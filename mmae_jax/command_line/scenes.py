@@ -83,7 +83,11 @@ def open_scene(options: argparse.Namespace, experiment: Experiment) -> Scene:
 
 def kept(options: argparse.Namespace, experiment: Experiment) -> contextlib.AbstractContextManager[None]:
     """Keeps compiled programs beside those of the run, if the model comes from one, while it is entered."""
-    workdir = epath.Path(options.checkpoint)
-    if experiment.compilation_cache is None and not any((workdir / phase).is_dir() for phase in PHASES):
+    if experiment.compilation_cache is None and not is_run(options.checkpoint):
         return contextlib.nullcontext()
-    return kept_programs(experiment, workdir)
+    return kept_programs(experiment, options.checkpoint)
+
+
+def is_run(checkpoint: epath.PathLike) -> bool:
+    """Returns whether a model comes from the workdir of a run, rather than from an export."""
+    return any((epath.Path(checkpoint) / phase).is_dir() for phase in PHASES)

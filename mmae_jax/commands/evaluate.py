@@ -13,12 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from etils import epath
-
 from mmae_jax.command_line.config_file import load_experiment
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.parser import add_config, check_at_least
-from mmae_jax.command_line.scenes import add_model, kept
+from mmae_jax.command_line.scenes import add_model, is_run, kept
 from mmae_jax.data.shards import open_shards
 from mmae_jax.evaluate import results
 from mmae_jax.evaluate.candidate import Candidate, open_candidate
@@ -29,7 +27,7 @@ from mmae_jax.evaluate.samples import Reading
 from mmae_jax.evaluate.worth import worth
 from mmae_jax.exit_codes import UsageError, meant
 from mmae_jax.launch.signals import Signals
-from mmae_jax.spec import PHASES, Experiment
+from mmae_jax.spec import Experiment
 from mmae_jax.spec.error import choices
 
 T = TypeVar("T")
@@ -168,8 +166,7 @@ def _finish(out: Path, about: results.About, scored: list[Scored], compared: lis
 
 def _folders(options: argparse.Namespace) -> tuple[Path, Path]:
     """Returns where results are written, and where vectors are kept."""
-    workdir = epath.Path(options.checkpoint)
-    of_run = any((workdir / phase).is_dir() for phase in PHASES)
+    of_run = is_run(options.checkpoint)
     if options.out is None and not of_run:
         raise UsageError(
             f"--out: expected a folder to write, as {options.checkpoint} is no workdir of a run; found none"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import json
 import os
 import shutil
 import uuid
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from mmae_jax.formats import VERSION_KEY, format_version, naming_folder, read_json, written_whole
+from mmae_jax.formats import begun_otherwise, naming_folder
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import shown
 from mmae_jax.train.exclusive import exclusive
@@ -50,19 +49,11 @@ class Job:
         self.folder = out.with_name(f"{out.name}.partial")
         file = self.folder / JOB_FILE
         self.folder.mkdir(exist_ok=True)
-        described = {VERSION_KEY: FORMAT_VERSION, **description}
-        if not file.exists():
-            with written_whole(file) as beside:
-                beside.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-            return
-        begun = read_json(file)
-        format_version(begun, FORMAT_VERSION, file)
-        for name in sorted(described.keys() | begun.keys()):
-            if begun.get(name) != described.get(name):
-                before, now = _difference(begun.get(name), described.get(name))
-                raise SpecError(
-                    f"{self.folder}: was begun with {name} {shown(before)}, found {shown(now)}; delete it to begin anew"
-                )
+        if (other := begun_otherwise(epath.Path(file), FORMAT_VERSION, description)) is not None:
+            before, now = _difference(*other[1:])
+            raise SpecError(
+                f"{self.folder}: was begun with {other[0]} {shown(before)}, found {shown(now)}; delete it to begin anew"
+            )
 
     def alone(self) -> contextlib.AbstractContextManager[None]:
         """Makes sure that nobody else puts the output together while this is entered.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import signal
 import statistics
@@ -23,7 +22,7 @@ from absl import logging
 from etils import epath
 
 from mmae_jax.exit_codes import DONE, INTERRUPTED, PREEMPTED, USAGE, how_ended
-from mmae_jax.formats import VERSION_KEY, format_version, read_json, written_whole
+from mmae_jax.formats import begun_otherwise
 from mmae_jax.launch.signals import EXIT_CODES, Preempted
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import shown
@@ -64,22 +63,14 @@ class Sweep:
         Raises:
           SpecError: another sweep was begun in the folder; names what differs.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         file = epath.Path(self.folder / SWEEP_FILE)
-        described = json.loads(json.dumps({VERSION_KEY: FORMAT_VERSION, **description}))
-        if file.exists():
-            begun = read_json(file)
-            format_version(begun, FORMAT_VERSION, file)
-            for name in sorted(begun.keys() | described.keys()):
-                if begun.get(name) != described.get(name):
-                    before, now = _difference(begun.get(name), described.get(name))
-                    raise SpecError(
-                        f"{self.folder}: another sweep was begun here, with {name} {shown(before)}, "
-                        f"found {shown(now)}; choose another --workdir"
-                    )
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(file) as beside:
-            beside.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        if (other := begun_otherwise(file, FORMAT_VERSION, description)) is not None:
+            before, now = _difference(*other[1:])
+            raise SpecError(
+                f"{self.folder}: another sweep was begun here, with {other[0]} {shown(before)}, "
+                f"found {shown(now)}; choose another --workdir"
+            )
 
     def go(self, done: Callable[[Trial, Outcome], None]) -> int:
         """Trains all trials that are not done and that nobody else trains.
