@@ -86,6 +86,8 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "num_dates": count(2**12),
             "norm_bands": count(2**12),
             "norm_fac": Range("a positive number, 1e-6 to 1e12", 1e-6, 1e12),
+            "mean": ANY,
+            "std": Range("positive numbers, 1e-12 to 1e12", 1e-12, 1e12),
             "mask_threshold": Range("a number of percent, 0 or more", 0, LARGEST),
         },
         spec.Model: {"inter_depth": up_to(2**10), "grid_pos_enc": count(2**12)},

@@ -10,6 +10,7 @@ from typing import Any
 
 from data_prep.arguments import path, positive
 from data_prep.statistics.collect import collect
+from data_prep.statistics.standardisation import lines
 from data_prep.statistics.summary import summarise
 
 FILE = "statistics.json"
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     out = options.out or options.directory / "statistics"
-    write_statistics(options.directory, out, split=options.split, processes=options.processes)
-    print(f"wrote {out / FILE} and figures")
+    statistics = write_statistics(options.directory, out, split=options.split, processes=options.processes)
+    print("\n".join(["to standardise the bands:", *lines(statistics), f"wrote {out / FILE} and figures"]))
 
 
 def write_statistics(

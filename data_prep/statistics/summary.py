@@ -38,9 +38,9 @@ def summarise(collected: Collected) -> Plain:
 def _modality(modality: Modality, sums: ModalitySums, bins: Bins) -> Plain:
     """Values are the stored ones with `base` and `quantum` applied, before `scale`; frames are left out.
 
-    `correlation`, and the means with it, are over pixels free of what the masks tell (clouds, snow).
+    `log_…` are of `ln(max(x, 1e-10))`. `correlation`, and the means with it, are over pixels free of what masks tell.
     """
-    moments = sums.moments
+    moments, of_logarithms = sums.moments, sums.log_moments
     bands: Plain = {}
     for index, band in enumerate(modality.bands):
         count, absent = int(moments.count[index]), int(sums.absent[index])
@@ -49,6 +49,8 @@ def _modality(modality: Modality, sums: ModalitySums, bins: Bins) -> Plain:
             "missing_fraction": _number(absent / (count + absent)) if count + absent else None,
             "mean": _number(moments.mean[index]) if count else None,
             "standard_deviation": _number(moments.deviation[index]),
+            "log_mean": _number(of_logarithms.mean[index]) if count else None,
+            "log_standard_deviation": _number(of_logarithms.deviation[index]),
             "minimum": _number(moments.low[index]),
             "maximum": _number(moments.high[index]),
             "histogram": _histogram(bins, sums.histogram[index]),

@@ -15,6 +15,7 @@ from mmae_jax import tasks
 from mmae_jax.data.crops import cut
 from mmae_jax.data.dates import missing_values
 from mmae_jax.data.records import Record
+from mmae_jax.models.samples import LOG_FLOOR
 from mmae_jax.moments import Moments
 from mmae_jax.spec import Dataset, Modality
 
@@ -73,6 +74,7 @@ class ModalitySums(Sums):
 
     Attributes:
       moments: moments of all values that are present.
+      log_moments: moments of their logarithms, as inputs with `log_scale` take them.
       clear: comoments of pixels with all bands, and free of clouds and snow where a mask tells.
       histogram: int64 `[C, bins + 2]`, see `Bins.count`.
       absent: values that are NaN or nodata, `[C]`.
@@ -82,6 +84,7 @@ class ModalitySums(Sums):
     """
 
     moments: Moments
+    log_moments: Moments
     clear: Comoments
     histogram: np.ndarray
     absent: np.ndarray
@@ -107,6 +110,7 @@ class ModalitySums(Sums):
         dates = stored[0]["dates"]
         return cls(
             Moments.of(values, absent),
+            Moments.of(np.log(np.maximum(values, LOG_FLOOR)), absent),
             Comoments.of(values[:, ~unusable]),
             bins.count(values, absent),
             np.zeros(len(values), np.int64) if absent is None else absent.sum(1),

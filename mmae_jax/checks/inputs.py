@@ -56,6 +56,7 @@ def _check_input(name: str, model_input: spec.Input, dataset: spec.Dataset) -> N
             f"inputs.{name}.norm_bands: expected lengths that add up to {len(model_input.band_names)} bands, "
             f"found {shown(model_input.norm_bands)}"
         )
+    _check_standardisation(f"inputs.{name}", model_input)
     if model_input.rescale_elev and len(model_input.band_names) != 2:
         raise SpecError(
             f"inputs.{name}.rescale_elev: expected false, as there are {len(model_input.band_names)} bands and not "
@@ -66,6 +67,19 @@ def _check_input(name: str, model_input: spec.Input, dataset: spec.Dataset) -> N
             f"inputs.{name}.image_size: expected a multiple of patch_size {model_input.patch_size}, "
             f"found {model_input.image_size}"
         )
+
+
+def _check_standardisation(field: str, model_input: spec.Input) -> None:
+    bands, given = len(model_input.band_names), {"mean": model_input.mean, "std": model_input.std}
+    if all(numbers is None for numbers in given.values()):
+        return
+    for part, numbers in given.items():
+        if numbers is None or len(numbers) != bands:
+            raise SpecError(f"{field}.{part}: expected one number for each of {bands} bands, found {shown(numbers)}")
+    if model_input.norm_fac != 1:
+        raise SpecError(f"{field}.norm_fac: expected 1, as std divides the values, found {model_input.norm_fac:g}")
+    if model_input.rescale_elev:
+        raise SpecError(f"{field}.rescale_elev: expected false, as bands are standardised one by one, found True")
 
 
 def _check_shared_embeddings(experiment: spec.Experiment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,8 @@ def _values(batch: Batch, name: str, experiment: Experiment) -> jax.Array:
         values = batch["base"][name][:, None, None, None, None] + quantum * values
     if model_input.log_scale:
         values = jnp.log(jnp.maximum(values, LOG_FLOOR))
+    if model_input.mean is not None and model_input.std is not None:
+        return (values - _of_bands(model_input.mean, values)) / _of_bands(model_input.std, values)
     return values / model_input.norm_fac
 
 
@@ -73,7 +76,14 @@ def in_units(values: jax.Array, name: str, experiment: Experiment) -> jax.Array:
     if model_input.rescale_elev:
         surface, others = values[..., :1, :, :], values[..., 1:, :, :]
         values = jnp.concatenate([surface, surface - others / ELEVATION_FACTOR], axis=-3)
+    if model_input.mean is not None and model_input.std is not None:
+        values = values * _of_bands(model_input.std, values) + _of_bands(model_input.mean, values)
     values = values * model_input.norm_fac
     if model_input.log_scale:
         values = jnp.exp(values)
     return values * modality.scale + modality.offset
+
+
+def _of_bands(numbers: Sequence[float], pixels: jax.Array) -> jax.Array:
+    """Returns one number a band in the shape that goes with `pixels` `[..., C, H, W]`."""
+    return jnp.asarray(numbers, jnp.float32).reshape((1,) * (pixels.ndim - 3) + (-1, 1, 1))

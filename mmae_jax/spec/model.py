@@ -21,7 +21,9 @@ class Input:
       patch_size: side of a patch [pixels].
       num_dates: date bins.
       norm_bands: lengths of consecutive runs of bands normalised together in the target; the token groups if None.
-      norm_fac: divides the values (after the logarithm).
+      norm_fac: divides the values (after the logarithm); 1 where `mean` and `std` are given.
+      mean: subtracted from the values of each band, in the order of `bands`; stored numbers, after the logarithm.
+      std: divides what is left of each band; in the same numbers. Both are given, or neither.
       log_scale: whether `ln(max(x, 1e-10))` is taken first.
       rescale_elev: whether the two bands are a pair of elevations (surface, terrain), docs/method.md §2.5.
       mask_threshold: a pixel is masked where a mask channel exceeds this; 100 or more switches masks off [%].
@@ -36,6 +38,8 @@ class Input:
     num_dates: int = 1
     norm_bands: tuple[int, ...] | None = None
     norm_fac: float = 1.0
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     log_scale: bool = False
     rescale_elev: bool = False
     mask_threshold: float = 0.0

@@ -66,6 +66,15 @@ CONTRADICTIONS = [
     ({"model.grid_pos_enc": None, "inputs.s2.image_size": 2 * 4099}, "inputs.s2.image_size: expected at most 65536"),
     ({"inputs.s2.rescale_elev": True}, "inputs.s2.rescale_elev: expected false, as there are 3 bands"),
     ({"inputs.s2.norm_bands": []}, "inputs.s2.norm_bands: expected lengths that add up to 3 bands, found ()"),
+    ({"inputs.s2.mean": [1, 2, 3]}, "inputs.s2.std: expected one number for each of 3 bands, found None"),
+    (
+        {"inputs.s2.mean": [1, 2], "inputs.s2.std": [1, 2, 3]},
+        "inputs.s2.mean: expected one number for each of 3 bands, found (1.0, 2.0)",
+    ),
+    (
+        {"inputs.s2.mean": [1, 2, 3], "inputs.s2.std": [1, 2, 3], "inputs.s2.norm_fac": 5},
+        "inputs.s2.norm_fac: expected 1, as std divides the values, found 5",
+    ),
     (
         {"data.crop_meters": 4.0, "data.repeats": 8},
         "data.repeats: expected fixed crops of 4 cells that end within",

@@ -137,6 +137,19 @@ def test_values_are_logarithmised_then_divided_then_resized():
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("log_scale", [False, True])
+def test_each_band_is_standardised_after_the_logarithm(log_scale):
+    modality = spec.Input(
+        bands=(("vv",), ("vh",)), image_size=2, patch_size=2, log_scale=log_scale, mean=(3.0, -1.0), std=(2.0, 0.5)
+    )
+    of = experiment((), (), modalities={"s1": modality})
+    values = np.random.default_rng(0).uniform(1, 9, (1, 3, 2, 2, 2)).astype(np.float32)
+    found = samples_from_batch(batch_of(of, {"s1": jnp.asarray(values)}), of).pixels["s1"]
+    expected = np.log(values) if log_scale else values
+    expected = (expected - np.reshape([3, -1], (2, 1, 1))) / np.reshape([2, 0.5], (2, 1, 1))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_integers_become_float32_without_overflow():
     of = experiment(
         (), (), modalities={"s2": spec.Input(bands=(("b2",),), image_size=2, patch_size=2, norm_fac=5000.0)}
@@ -160,7 +173,15 @@ def test_a_date_is_there_if_any_of_its_pixels_is():
     np.testing.assert_array_equal(samples.dates_valid["s2"], [[False, True, False]])
 
 
-@pytest.mark.parametrize("changes", [{"log_scale": True, "norm_fac": 3.0}, {"rescale_elev": True, "norm_fac": 30.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"log_scale": True, "norm_fac": 3.0},
+        {"rescale_elev": True, "norm_fac": 30.0},
+        {"mean": (40.0, -3.0), "std": (25.0, 60.0)},
+        {"mean": (4.0, 3.0), "std": (0.5, 2.0), "log_scale": True},
+    ],
+)
 def test_units_of_the_data_undo_the_preparation(changes):
     of = experiment(("aerial",), modalities={"aerial": dataclasses.replace(INPUTS["aerial"], **changes)})
     stored = dataclasses.replace(of.dataset.modalities["aerial"], dtype="uint16", scale=0.5, offset=-2.0, quantum=0.1)

@@ -11,6 +11,7 @@ from mmae_jax import spec
 from mmae_jax.data.dates import missing_values, select_dates
 from mmae_jax.models.encodings import position_encoding
 from mmae_jax.models.resize import resize_matrix
+from mmae_jax.models.samples import samples_from_batch
 from mmae_jax.weights.pytorch import config
 from tests import experiments
 from tests.golden_cases import CASES, GoldenCase
@@ -184,6 +185,19 @@ def test_values_are_scaled_as_the_config_says():
     np.testing.assert_allclose(
         seen[0], np.concatenate([surface, 30 * (surface - terrain)], axis=2), rtol=1e-4, atol=1e-5
     )
+
+
+def test_values_are_standardised_as_in_training():
+    fields = spec.Input(bands=(("red", "nir"),), image_size=8, patch_size=4, log_scale=True, mean=(1, 2), std=(3, 0.5))
+    experiment = experiments.experiment(inputs=(), modalities={"aerial": fields}, ref_input="aerial")
+    model, seen = model_of(experiment), []
+    model.patch_embed["aerial"].register_forward_pre_hook(lambda _, given: seen.append(given[0].numpy()))
+    samples = samples_of(experiment)
+    model.prepare(samples)
+    batch = {"inputs": samples["inputs"], "valid": {"aerial": np.ones((2, 1, 1, 1), bool)}}
+    batch |= {"dates": samples["dates"], "ref_date": samples["ref_date"]}
+    expected = samples_from_batch(batch, experiment).pixels["aerial"]
+    np.testing.assert_allclose(seen[0], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

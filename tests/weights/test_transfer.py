@@ -49,6 +49,7 @@ def with_target(**changes):
 
 OTHERS = {
     "inputs.s2.norm_fac": with_input(norm_fac=1.0),
+    "inputs.s2.mean": with_input(mean=(1.0,) * 10),
     "inputs.s2.log_scale": with_input(log_scale=True),
     "inputs.s2.rescale_elev": with_input(rescale_elev=True),
     "modalities.s2.unit": with_modality(unit="radiance"),

@@ -30,6 +30,7 @@ def _input(experiment: Experiment, name: str, one: Input) -> tuple[object, ...]:
     modality, stored = experiment.modality(name), experiment.modality_name(name)
     values = ["ln"] if one.log_scale else []
     values += [f"÷ {one.norm_fac:g}"] if one.norm_fac != 1 else []
+    values += ["standardised"] if one.mean is not None else []
     values += ["height above ground"] if one.rescale_elev else []
     groups = " | ".join(" ".join(group) for group in one.bands)
     called = name if stored == name else f"{name} (of {stored})"

@@ -46,8 +46,9 @@ class Input(NamedTuple):
     patch_size: int  # pixels of a patch along each side …
     grid: int  # … and patches of an image
     num_dates: int  # the most dates of a sample
-    norm_fac: float  # divides the values …
-    log_scale: bool  # … or their logarithm
+    log_scale: bool  # whether the logarithm of values is taken
+    mean: list[float]  # of each band, subtracted from its values (or their logarithm) …
+    std: list[float]  # … before they are divided by this
     rescale_elev: bool  # the bands are surface and terrain; the second becomes 30 times their difference
     nodata: float | None  # value of a missing pixel
     quantum: float | None  # see `base` above
@@ -286,8 +287,9 @@ class Model(nn.Module):
             values, dates = filled(of["inputs"], spec.nodata, of.get("valid"))
             if spec.quantum is not None:
                 values = of["base"][:, None, None, None, None].float() + spec.quantum * values
-            values = (values.clamp(min=1e-10).log() if spec.log_scale else values) / spec.norm_fac
-            images = resized(values.flatten(0, 1), spec.image_size, self.config["interpolate"])
+            values = values.clamp(min=1e-10).log() if spec.log_scale else values
+            mean, std = (torch.tensor(x, device=device)[:, None, None] for x in (spec.mean, spec.std))
+            images = resized(((values - mean) / std).flatten(0, 1), spec.image_size, self.config["interpolate"])
             if spec.rescale_elev:
                 images = torch.cat([images[:, :1], 30 * (images[:, :1] - images[:, 1:])], dim=1)
             prepared.patches[name] = self.patch_embed[spec.embed](images.unflatten(0, (-1, shape[1])))
@@ -303,9 +305,7 @@ class Model(nn.Module):
             encoding = self.places[spec.grid, width].to(x.device)[None, None]
             if self.config["date_encoding"]:
                 (year, day, hour), (ref_year, ref_day, _) = given.dates[name].unbind(-1), given.ref_date.unbind(-1)
-                distance = (year - ref_year[:, None]) + (
-                    day - ref_day[:, None]
-                ) / 365.25  # any other order loses digits
+                distance = (year - ref_year[:, None]) + (day - ref_day[:, None]) / 365.25  # other orders lose digits
                 in_year, in_day = 2 * math.pi * day / 365.25, 2 * math.pi * hour / 24
                 dates = [*[distance] * 4, in_year.sin(), in_year.cos(), in_day.sin(), in_day.cos()]
                 channels = F.pad(torch.stack(dates, dim=-1), (width - DATE_CHANNELS, 0))

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from mmae_jax.spec import Experiment
+from mmae_jax.spec import Experiment, Input
 from mmae_jax.weights.tensor_file import MODEL_FILE
 
 STAC_VERSION = "1.1.0"
@@ -86,7 +86,7 @@ def _input(experiment: Experiment, config: Mapping[str, Any], name: str) -> dict
     bands = [band for group in fields["bands"] for band in group]
     steps = [f"{modality.quantum:g} · x + base"] if modality.quantum is not None else []
     steps += ["ln(max(x, 1e-10))"] if fields["log_scale"] else []
-    steps += [f"x / {fields['norm_fac']:g}"]
+    steps += [_divided(experiment.inputs[name])]
     side = fields["side"]
     return {
         "name": name,
@@ -103,6 +103,13 @@ def _input(experiment: Experiment, config: Mapping[str, Any], name: str) -> dict
             "description": "Done by the model, which takes stored values.",
         },
     }
+
+
+def _divided(model_input: Input) -> str:
+    if model_input.mean is None or model_input.std is None:
+        return f"x / {model_input.norm_fac:g}"
+    mean, std = (", ".join(f"{number:g}" for number in numbers) for numbers in (model_input.mean, model_input.std))
+    return f"(x − mean) / std of each band; mean: {mean}; std: {std}"
 
 
 def _tokens(config: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -48,6 +49,9 @@ def test_moments_are_those_of_all_values(statistics, tiles, name):
         assert found["missing_fraction"] == pytest.approx(1 - present.size / values.size, abs=1e-12)
         assert found["mean"] == pytest.approx(present.mean(), rel=1e-12)
         assert found["standard_deviation"] == pytest.approx(present.std(), rel=1e-12)
+        logarithms = np.log(np.maximum(present, 1e-10))
+        assert found["log_mean"] == pytest.approx(logarithms.mean(), rel=1e-9)
+        assert found["log_standard_deviation"] == pytest.approx(logarithms.std(), rel=1e-9)
         assert (found["minimum"], found["maximum"]) == (present.min(), present.max())
 
 
@@ -135,6 +139,7 @@ def test_the_command_lines(synthetic_shards, tmp_path, capsys):
     assert main(["band_groups", str(synthetic_shards), f"--out={out}", "--threshold=0.2"]) == 0
     printed = capsys.readouterr().out
     assert f"wrote {out / 'statistics.json'}" in printed
+    assert re.search(r"^inputs.s2: mean=\[\d.*\], std=\[\d.*\]$", printed, re.MULTILINE)
     assert "norm_bands=[" in printed
     assert (out / "s2_band_groups.png").exists()
     assert main(["band_groups", str(synthetic_shards), "--threshold=0"]) == 2
