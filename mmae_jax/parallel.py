@@ -20,6 +20,8 @@ from mmae_jax import spec
 from mmae_jax.data.batch import Batch
 from mmae_jax.spec import SpecError
 
+Path = tuple[Any, ...]
+"""Where a parameter is in the tree of a model."""
 AXES = ("data", "fsdp", "tensor")
 BATCH = PartitionSpec(("data", "fsdp"))
 REPLICATED = PartitionSpec()
@@ -29,15 +31,20 @@ REPLICATED = PartitionSpec()
 # TPUs store rows in multiples of 8 at most, columns in multiples of 128, and pad a share that is none.
 PARTITIONS = {
     "qkv_kernel": PartitionSpec(None, None, "fsdp", "tensor"),
+    "qkv_bias": PartitionSpec(None, None, ("tensor", "fsdp")),
     "out_kernel": PartitionSpec(None, ("tensor", "fsdp")),
     "up_kernel": PartitionSpec(None, "fsdp", "tensor"),
     "up_bias": PartitionSpec(None, ("tensor", "fsdp")),
     "down_kernel": PartitionSpec(None, ("tensor", "fsdp")),
 } | dict.fromkeys(
-    ("attention_norm_scale", "attention_norm_bias", "out_bias", "mlp_norm_scale", "mlp_norm_bias", "down_bias"),
+    (
+        *("attention_norm_scale", "attention_norm_bias", "out_bias", "attention_scale"),
+        *("mlp_norm_scale", "mlp_norm_bias", "down_bias", "mlp_scale"),
+    ),
     PartitionSpec(None, "fsdp"),
 )
 EMBEDDING_KERNEL = PartitionSpec(None, None, "fsdp")
+PARTITIONS |= dict.fromkeys(("known_kernel", "new_kernel"), EMBEDDING_KERNEL)
 LINEAR_KERNEL = PartitionSpec("fsdp")
 
 
@@ -185,7 +192,7 @@ def check_work(experiment: spec.Experiment, phase: str, mesh: jax.sharding.Mesh)
         raise SpecError(
             f"{phase}.batch_size: expected a multiple of data × fsdp = {shares} devices, found {batch_size}"
         )
-    for field in ("heads", "decoder_heads"):
+    for field in ("heads", "decoder_heads") if experiment.model.encoder == "mmae" else ("heads",):
         heads = getattr(experiment.model.architecture, field)
         if heads % mesh.shape["tensor"]:
             raise SpecError(f"mesh.tensor: expected a divisor of {heads} {field}, found {mesh.shape['tensor']}")

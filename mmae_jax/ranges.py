@@ -90,6 +90,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "std": Range("positive numbers, 1e-12 to 1e12", 1e-12, 1e12),
             "mask_threshold": Range("a number of percent, 0 or more", 0, LARGEST),
         },
+        spec.Foundation: {},
         spec.Model: {"inter_depth": up_to(2**10), "grid_pos_enc": count(2**12)},
         spec.Architecture: {
             "embed_dim": count(2**15),
@@ -122,6 +123,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = immutabledict(
             "b2": SHARE,
             "weight_decay": up_to(100),
             "label_fraction": Range("a share from 1e-6 to 1", 1e-6, 1),
+            "layer_decay": Range("a number from 0.01 to 1", 0.01, 1),
         },
         spec.Mesh: {"data": DEVICES, "fsdp": DEVICES, "tensor": DEVICES},
         spec.Transfer: {},

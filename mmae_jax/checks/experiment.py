@@ -7,6 +7,7 @@ from typing import Any
 
 from mmae_jax import spec
 from mmae_jax.checks.dataset import check_dataset, task_of
+from mmae_jax.checks.foundation import check_foundation
 from mmae_jax.checks.inputs import check_inputs
 from mmae_jax.checks.model import check_model
 from mmae_jax.checks.names import check_different
@@ -26,6 +27,7 @@ def check_experiment(experiment: spec.Experiment) -> None:
         _check_target(name, experiment)
     check_model(experiment)
     _check_encoder(experiment)
+    check_foundation(experiment)
     _check_loss(experiment.loss)
     for name in experiment.phases:
         _check_phase(name, experiment.phase(name), experiment)

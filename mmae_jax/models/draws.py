@@ -16,21 +16,21 @@ class Draw:
     """Distribution and shape of a float32 parameter.
 
     Attributes:
-      kind: `uniform` in ±`bound`, or `normal` with mean 0 and standard deviation 1.
+      kind: `uniform` in ±`scale`, or `normal` with mean 0.
       shape: the parameter's shape.
-      bound: largest absolute value; `uniform` only.
+      scale: the largest absolute value of uniform numbers, the standard deviation of normal ones.
     """
 
     kind: Literal["uniform", "normal"]
     shape: tuple[int, ...]
-    bound: float = 0.0
+    scale: float = 1.0
 
-    def __call__(self, key: jax.Array, bound: jax.Array | float | None = None) -> jax.Array:
-        """Returns the numbers of a key; a `bound` given here, which may be traced, stands for the own one."""
+    def __call__(self, key: jax.Array, scale: jax.Array | float | None = None) -> jax.Array:
+        """Returns the numbers of a key; a `scale` given here, which may be traced, stands for the own one."""
+        scale = self.scale if scale is None else scale
         if self.kind == "normal":
-            return jax.random.normal(key, self.shape)
-        bound = self.bound if bound is None else bound
-        return jax.random.uniform(key, self.shape, jnp.float32, -bound, bound)
+            return scale * jax.random.normal(key, self.shape)
+        return jax.random.uniform(key, self.shape, jnp.float32, -scale, scale)
 
 
 class Recording(nnx.Rngs):
@@ -63,6 +63,6 @@ def uniform_param(rngs: nnx.Rngs, shape: tuple[int, ...], fan_in: int) -> nnx.Pa
     return drawn_param(rngs, Draw("uniform", shape, 1 / math.sqrt(fan_in)))
 
 
-def normal_param(rngs: nnx.Rngs, shape: tuple[int, ...]) -> nnx.Param[jax.Array]:
-    """Returns a float32 parameter drawn from the standard normal distribution."""
-    return drawn_param(rngs, Draw("normal", shape))
+def normal_param(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float = 1.0) -> nnx.Param[jax.Array]:
+    """Returns a float32 parameter drawn from the normal distribution of mean 0 and a standard deviation."""
+    return drawn_param(rngs, Draw("normal", shape, deviation))

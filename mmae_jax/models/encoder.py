@@ -13,8 +13,10 @@ import jax
 from flax import nnx
 from immutabledict import immutabledict
 
+from mmae_jax.baselines.dinov2 import Dinov2, Dinov2Sat
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.samples import Samples
+from mmae_jax.parallel import Path
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.spec.error import shown
 
@@ -34,6 +36,19 @@ class Encoder(Protocol):
 
     def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None: ...
 
+    @classmethod
+    def layers_to_heads(cls, experiment: Experiment, path: Path) -> int | tuple[int, ...]:
+        """Returns how far below the heads a parameter is, by its path: layer decay slows it down so often.
+
+        Returns:
+          0 for what only the heads are above, 1 for the last block …; a number for each index of the leading layer axis
+          where blocks are stacked.
+        """
+
+    @classmethod
+    def is_new(cls, experiment: Experiment, path: Path) -> bool:
+        """Returns whether no weights are published of a parameter: it is trained where others are frozen."""
+
     @property
     def width(self) -> int:
         """Width E of an encoded token."""
@@ -52,6 +67,8 @@ class Encoder(Protocol):
 
 ENCODERS: Mapping[str, type[Encoder]] = immutabledict(
     mmae=MMAE,
+    dinov2=Dinov2,
+    dinov2_sat=Dinov2Sat,
 )
 
 

@@ -2,7 +2,7 @@
 
 - `product`: a gradient that devices would add up in bfloat16, at the loss of its low bits, and an all-reduce in place
   of a reduce-scatter.
-- `shifted`: the same loss, for the sum over all tokens that is the gradient of a bias.
+- `shifted`, `scaled`: the same loss, for the sums over all tokens that are the gradients of a bias and a scale.
 - `whole_vectors`: one small communication per layer and vector, in place of one for the vectors of all layers.
 - `normalised`: float32 copies of all tokens, kept for every layer; its input and two numbers a set are enough.
 - `gelu`: the same copies of the widest activations there are.
@@ -78,6 +78,21 @@ shifted.defvjp(
     lambda x, bias: (shifted(x, bias), tuple(range(x.ndim - bias.ndim))),
     _shifted_backward,
 )
+
+
+@jax.custom_vjp
+def scaled(x: jax.Array, scale: jax.Array) -> jax.Array:
+    """Multiplies the last axis of `x` by a float32 scale, in its dtype; the gradient of the scale is float32."""
+    return x * _along_last_axis(scale, x).astype(x.dtype)
+
+
+def _scaled_backward(residuals: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, scale = residuals
+    along = jnp.sum(x.astype(jnp.float32) * gradient.astype(jnp.float32), axis=tuple(range(x.ndim - 1)))
+    return scaled(gradient, scale), along
+
+
+scaled.defvjp(lambda x, scale: (scaled(x, scale), (x, scale)), _scaled_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

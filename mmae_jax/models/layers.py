@@ -32,10 +32,11 @@ class Linear(nnx.Module):
 class LayerNorm(nnx.Module):
     """Normalises the last axis; statistics in float32."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, epsilon: float = EPSILON) -> None:
         self.scale = nnx.Param(jnp.ones(width))
         self.bias = nnx.Param(jnp.zeros(width))
+        self.epsilon = epsilon
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns `x` `[..., width]` normalised, in its dtype."""
-        return normalised(x, self.scale[...], self.bias[...], (-1,), EPSILON)
+        return normalised(x, self.scale[...], self.bias[...], (-1,), self.epsilon)

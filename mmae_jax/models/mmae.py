@@ -17,6 +17,7 @@ from mmae_jax.models.masking import SequenceMask
 from mmae_jax.models.patches import PatchEmbedding, PixelProjection, to_patches
 from mmae_jax.models.samples import Samples
 from mmae_jax.models.transformer import Transformer
+from mmae_jax.parallel import Path
 from mmae_jax.spec import Experiment, Input
 
 Arrays = dict[str, jax.Array]
@@ -67,6 +68,26 @@ class MMAE(nnx.Module):
             else None
         )
         self.decoder = nnx.Dict({name: decoder() for name in weights})
+
+    @classmethod
+    def layers_to_heads(cls, experiment: Experiment, path: Path) -> int | tuple[int, ...]:
+        """Returns how many blocks are above a parameter, its own among them; the embedding is below all."""
+        depth, joint = experiment.model.architecture.depth, experiment.model.inter_depth
+        match path:
+            case ("patch_embed", *_):
+                return depth + 1
+            case ("encoder", _, "blocks", _):
+                return tuple(range(depth, joint, -1))
+            case ("encoder", *_):  # the norm in front of the joint blocks
+                return joint
+            case ("encoder_inter", "blocks", _):
+                return tuple(range(joint, 0, -1))
+        return 0
+
+    @classmethod
+    def is_new(cls, experiment: Experiment, path: Path) -> bool:
+        """Returns False: nothing is published of which a part is missing."""
+        return False
 
     @property
     def width(self) -> int:

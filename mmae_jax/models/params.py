@@ -13,9 +13,9 @@ from flax import nnx
 
 from mmae_jax.models.draws import Draw, Recording
 from mmae_jax.models.model import Model
+from mmae_jax.parallel import Path
 from mmae_jax.spec import Experiment
 
-Path = tuple[Any, ...]
 HEADS = "heads"
 """Top-level name of the parameters of all heads; the other names there are the encoder's."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -12,7 +14,7 @@ from mmae_jax import parallel
 from mmae_jax.models.attention import attention, kernel_of
 from mmae_jax.models.attention.arrangement import Arrangement
 from mmae_jax.models.draws import uniform_param
-from mmae_jax.models.gradients import gelu, normalised, product, shifted, whole_vectors
+from mmae_jax.models.gradients import gelu, normalised, product, scaled, shifted, whole_vectors
 from mmae_jax.models.layers import EPSILON, LayerNorm
 
 PRODUCT, ATTENTION = "product", "attention"
@@ -22,13 +24,44 @@ REMAT_POLICIES = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """In what transformers differ besides their sizes; the defaults are those of the masked autoencoder.
+
+    Attributes:
+      epsilon: of the LayerNorms.
+      qkv_bias: whether queries, keys and values have a bias.
+      layer_scale: with what the results of attention and MLP are multiplied, channel by channel, before they are added
+        (LayerScale): its initial value; nothing is if None.
+      final_norm: whether a LayerNorm follows the last block.
+    """
+
+    epsilon: float = EPSILON
+    qkv_bias: bool = False
+    layer_scale: float | None = None
+    final_norm: bool = True
+
+
+MASKED_AUTOENCODER = Variant()
+
+
 class Blocks(nnx.Module):
     """Parameters of `depth` blocks; every parameter has a leading layer axis.
 
     Scanning one block over that axis keeps compile time and program size independent of the depth.
     """
 
-    def __init__(self, width: int, depth: int, heads: int, dim_head: int, mlp_width: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        heads: int,
+        dim_head: int,
+        mlp_width: int,
+        variant: Variant = MASKED_AUTOENCODER,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
         inner = heads * dim_head
         self.attention_norm_scale = nnx.Param(jnp.ones((depth, width)))
         self.attention_norm_bias = nnx.Param(jnp.zeros((depth, width)))
@@ -44,11 +77,16 @@ class Blocks(nnx.Module):
         self.up_bias = uniform_param(rngs, (depth, mlp_width), width)
         self.down_kernel = uniform_param(rngs, (depth, mlp_width, width), mlp_width)
         self.down_bias = uniform_param(rngs, (depth, width), mlp_width)
+        if variant.qkv_bias:
+            self.qkv_bias = nnx.Param(jnp.zeros((depth, 3, inner)))
+        if variant.layer_scale is not None:
+            self.attention_scale = nnx.Param(jnp.full((depth, width), variant.layer_scale))
+            self.mlp_scale = nnx.Param(jnp.full((depth, width), variant.layer_scale))
 
     def stacked(self) -> dict[str, jax.Array]:
         """Returns all parameters by name, each `[depth, ...]`; vectors of all layers are gathered at once."""
         values = {name: value[...] for name, value in vars(self).items() if isinstance(value, nnx.Param)}
-        vectors = [name for name, value in values.items() if value.ndim == 2 and name in parallel.PARTITIONS]
+        vectors = [name for name in values if not name.endswith("kernel") and name in parallel.PARTITIONS]
         return values | {name: whole_vectors(parallel.PARTITIONS[name], values[name]) for name in vectors}
 
 
@@ -58,23 +96,40 @@ def _times(formula: str, x: jax.Array, block: dict[str, jax.Array], name: str) -
     return checkpoint_name(result, PRODUCT)
 
 
-def _attention(x: jax.Array, valid: jax.Array, block: dict[str, jax.Array], heads: int, kernel: str) -> jax.Array:
-    x = normalised(x, block["attention_norm_scale"], block["attention_norm_bias"], (-1,), EPSILON)
-    q, k, v = _times("bne,tei->tbni", x, block, "qkv_kernel")
-    y = checkpoint_name(attention(q, k, v, valid, heads, kernel), ATTENTION)
-    if "out_kernel" not in block:
-        return y
-    return shifted(_times("bni,ie->bne", y, block, "out_kernel"), block["out_bias"])
+@dataclasses.dataclass(frozen=True)
+class _Heads:
+    """What attention needs besides tokens and parameters: arguments of `attention`."""
+
+    valid: jax.Array
+    heads: int
+    kernel: str
+    bias: jax.Array | None
+
+    def __call__(self, q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+        y = attention(q, k, v, self.valid, self.heads, self.kernel, self.bias)
+        return checkpoint_name(y, ATTENTION)
 
 
-def _mlp(x: jax.Array, block: dict[str, jax.Array]) -> jax.Array:
-    x = normalised(x, block["mlp_norm_scale"], block["mlp_norm_bias"], (-1,), EPSILON)
+def _attention(x: jax.Array, block: dict[str, jax.Array], attend: _Heads, epsilon: float) -> jax.Array:
+    x = normalised(x, block["attention_norm_scale"], block["attention_norm_bias"], (-1,), epsilon)
+    qkv = tuple(_times("bne,tei->tbni", x, block, "qkv_kernel"))
+    if "qkv_bias" in block:
+        qkv = tuple(shifted(one, bias) for one, bias in zip(qkv, block["qkv_bias"], strict=True))
+    y = attend(*qkv)
+    if "out_kernel" in block:
+        y = shifted(_times("bni,ie->bne", y, block, "out_kernel"), block["out_bias"])
+    return scaled(y, block["attention_scale"]) if "attention_scale" in block else y
+
+
+def _mlp(x: jax.Array, block: dict[str, jax.Array], epsilon: float) -> jax.Array:
+    x = normalised(x, block["mlp_norm_scale"], block["mlp_norm_bias"], (-1,), epsilon)
     x = shifted(_times("bne,ef->bnf", x, block, "up_kernel"), block["up_bias"])
-    return shifted(_times("bnf,fe->bne", gelu(x), block, "down_kernel"), block["down_bias"])
+    y = shifted(_times("bnf,fe->bne", gelu(x), block, "down_kernel"), block["down_bias"])
+    return scaled(y, block["mlp_scale"]) if "mlp_scale" in block else y
 
 
 class Transformer(nnx.Module):
-    """`depth` pre-norm blocks and a LayerNorm."""
+    """`depth` pre-norm blocks, and a LayerNorm where the variant has one."""
 
     def __init__(
         self,
@@ -88,34 +143,39 @@ class Transformer(nnx.Module):
         remat: str,
         attention: str,
         rngs: nnx.Rngs,
+        variant: Variant = MASKED_AUTOENCODER,
     ) -> None:
-        self.blocks = Blocks(width, depth, heads, dim_head, mlp_width, rngs=rngs)
-        self.norm = LayerNorm(width)
+        self.blocks = Blocks(width, depth, heads, dim_head, mlp_width, variant, rngs=rngs)
+        self.norm = LayerNorm(width, variant.epsilon) if variant.final_norm else None
+        self.epsilon = variant.epsilon
         self.heads = heads
         self.dim_head = dim_head
         self.dtype = dtype
         self.remat = remat
         self.attention = attention
 
-    def __call__(self, x: jax.Array, valid: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, valid: jax.Array, bias: jax.Array | None = None) -> jax.Array:
         """Encodes sequences.
 
         Args:
           x: the tokens, `[B, N, E]`.
           valid: bool `[B, N]`; False tokens are attended to by none.
+          bias: float32 `[H, N, N]`, added to the scores of every head in all blocks.
 
         Returns:
           Tokens `[B, N, E]` in the compute dtype; those of invalid positions have no meaning.
         """
-        kernel = kernel_of(self.attention, x, self.dtype, self.heads * self.dim_head, self.dim_head)
+        chosen = self.attention if bias is None else "xla"
+        kernel = kernel_of(chosen, x, self.dtype, self.heads * self.dim_head, self.dim_head)
         arrangement = Arrangement.of(valid, kernel)
-        valid = arrangement.valid
+        attend = _Heads(arrangement.valid, self.heads, kernel, bias)
 
         def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
-            x = x + _attention(x, valid, block, self.heads, kernel)
-            return x + _mlp(x, block), None
+            x = x + _attention(x, block, attend, self.epsilon)
+            return x + _mlp(x, block, self.epsilon), None
 
         if self.remat != "none":
             step = jax.checkpoint(step, policy=REMAT_POLICIES[self.remat], prevent_cse=False)
         x, _ = jax.lax.scan(step, arrangement.arranged(x.astype(self.dtype)), self.blocks.stacked())
-        return self.norm(arrangement.restored(x))
+        x = arrangement.restored(x)
+        return x if self.norm is None else self.norm(x)

@@ -9,6 +9,7 @@ stands under `Attributes`, where a unit is in brackets at the end.
 
 from mmae_jax.spec.error import SpecError
 from mmae_jax.spec.experiment import Experiment
+from mmae_jax.spec.foundation import DEFECTS, FOUNDATION_MODELS, Foundation
 from mmae_jax.spec.model import ARCHITECTURES, Architecture, Input, Mask, Model
 from mmae_jax.spec.sensors import Dataset, Modality, Target
 from mmae_jax.spec.training import PHASES, Data, Logging, Mesh, Phase
@@ -17,12 +18,15 @@ from mmae_jax.spec.transfer import BY_NAME, NEW, Transfer
 __all__ = [
     "ARCHITECTURES",
     "BY_NAME",
+    "DEFECTS",
+    "FOUNDATION_MODELS",
     "NEW",
     "PHASES",
     "Architecture",
     "Data",
     "Dataset",
     "Experiment",
+    "Foundation",
     "Input",
     "Logging",
     "Mask",

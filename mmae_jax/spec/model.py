@@ -8,6 +8,8 @@ from typing import Literal
 
 from immutabledict import immutabledict
 
+from mmae_jax.spec.foundation import AS_PRETRAINED, Foundation
+
 
 @dataclasses.dataclass(frozen=True)
 class Input:
@@ -133,7 +135,9 @@ class Model:
         (`dots`) or all of a block (`full`).
       attention: how attention is computed: with scores in memory (`xla`), or by a fused kernel for NVIDIA GPUs
         (`cudnn`) or TPUs (`pallas`); `auto` takes the fused one wherever there is one.
-      encoder: name of an encoder, see `mmae_jax/models/encoder.py`.
+      encoder: the masked autoencoder (`mmae`), or a foundation model, `dinov2`, `dinov2_sat`, `dofa`, `croma`,
+        `prithvi` or `satmae`.
+      foundation: how a foundation model is used.
     """
 
     architecture: Architecture
@@ -148,6 +152,7 @@ class Model:
     remat: Literal["none", "dots", "full"] = "none"
     attention: Literal["auto", "xla", "cudnn", "pallas"] = "auto"
     encoder: str = "mmae"
+    foundation: Foundation = AS_PRETRAINED
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,6 +53,8 @@ class Phase:
       train_splits: splits trained on.
       label_fraction: share of the tiles whose labels are trained on, drawn by the seed, smaller shares within larger
         ones; an epoch has as many steps as with all of them.
+      layer_decay: in finetuning, each layer of the encoder learns so much slower than the one above it; all learn alike
+        if None.
     """
 
     epochs: int
@@ -67,6 +69,7 @@ class Phase:
     weight_decay: float = 0.01
     train_splits: tuple[str, ...] = ("train",)
     label_fraction: float = 1.0
+    layer_decay: float | None = None
 
     @property
     def peak_lr(self) -> float:

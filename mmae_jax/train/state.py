@@ -16,8 +16,9 @@ from mmae_jax import parallel
 from mmae_jax.data.abstract import abstract_batch
 from mmae_jax.data.batch import Batch
 from mmae_jax.models.encoder import encoder_class
-from mmae_jax.models.params import HEADS, abstract_model
+from mmae_jax.models.params import HEADS, Path, abstract_model
 from mmae_jax.spec import BY_NAME, Data, Experiment, Logging
+from mmae_jax.train.layer_decay import slower_by_layer
 from mmae_jax.train.optimizer import optimizer
 
 
@@ -63,7 +64,11 @@ class Program:
     @property
     def optimizer(self) -> optax.GradientTransformation:
         """The optimiser of the trained parameters."""
-        return optimizer(self.experiment.phase(self.phase), self.total_steps)
+        settings = self.experiment.phase(self.phase)
+        plain = optimizer(settings, self.total_steps)
+        if settings.layer_decay is None:
+            return plain
+        return optax.chain(plain, slower_by_layer(self.experiment, settings.layer_decay))
 
 
 @jax.tree_util.register_dataclass
@@ -87,15 +92,19 @@ class TrainState:
 def split_trained(params: nnx.State, experiment: Experiment, phase: str) -> tuple[nnx.State, nnx.State]:
     """Returns the parameters a phase trains, and the others.
 
-    Pretraining trains the encoder with all that reconstructs, probing the heads, finetuning encoder and heads.
+    Pretraining trains the encoder with all that reconstructs, probing the heads, finetuning encoder and heads; of a
+    frozen encoder, finetuning trains what is new in it.
     """
-    pretraining_only = encoder_class(experiment).pretraining_only
-    is_trained: Callable[[str], bool] = {
-        "pretrain": lambda name: name != HEADS,
-        "probe": lambda name: name == HEADS,
-        "finetune": lambda name: name not in pretraining_only,
+    encoder, freeze = encoder_class(experiment), experiment.model.foundation.freeze
+    is_trained: Callable[[Path], bool] = {
+        "pretrain": lambda path: path[0] != HEADS,
+        "probe": lambda path: path[0] == HEADS,
+        "finetune": lambda path: (
+            path[0] not in encoder.pretraining_only
+            and (not freeze or path[0] == HEADS or encoder.is_new(experiment, path))
+        ),
     }[phase]
-    trained, frozen = nnx.split_state(params, lambda path, _: is_trained(path[0]), ...)
+    trained, frozen = nnx.split_state(params, lambda path, _: is_trained(path), ...)
     return trained, frozen
 
 

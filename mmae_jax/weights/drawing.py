@@ -23,7 +23,7 @@ SHORTEST = 2**16
 
 
 class Alike(NamedTuple):
-    """What parameters that one program draws have in common; the bound is an argument.
+    """What parameters that one program draws have in common; the scale is an argument.
 
     Those that every device holds whole are cut from rows of numbers, whose lengths are powers of two: the first numbers
     of a key are the same however many are drawn. It saves compiling a program for each shape, which takes longer than
@@ -52,7 +52,7 @@ def new_params(experiment: Experiment, mesh: jax.sharding.Mesh) -> nnx.State:
         programs = dict(zip(lowered, pool.map(jax.stages.Lowered.compile, lowered.values()), strict=True))
     key = jax.random.key(experiment.seed)
     drawn = {
-        path: programs[Alike.of(draw, shardings[path])](key, np.uint32(index), np.float32(draw.bound))
+        path: programs[Alike.of(draw, shardings[path])](key, np.uint32(index), np.float32(draw.scale))
         for path, (index, draw) in leaves.items()
     }
     shapes = {path: draw.shape for path, (_, draw) in leaves.items()}
@@ -74,7 +74,7 @@ def drawing(experiment: Experiment, mesh: jax.sharding.Mesh) -> dict[Alike | Non
         alike = Alike.of(draw, shardings[path])
         if alike not in lowered:
             program = jax.jit(functools.partial(_drawn, alike), out_shardings=alike.sharding)
-            lowered[alike] = program.lower(jax.random.key(0), np.uint32(index), np.float32(draw.bound))
+            lowered[alike] = program.lower(jax.random.key(0), np.uint32(index), np.float32(draw.scale))
     return lowered
 
 
@@ -83,9 +83,9 @@ def _shardings(experiment: Experiment, mesh: jax.sharding.Mesh) -> dict[Path, An
     return dict(by_path(parallel.shardings(abstract_model(experiment)[1], mesh)))
 
 
-def _drawn(alike: Alike, key: jax.Array, index: jax.Array, bound: jax.Array) -> jax.Array:
+def _drawn(alike: Alike, key: jax.Array, index: jax.Array, scale: jax.Array) -> jax.Array:
     """Returns what the key number `index` draws; flax derives keys so, too."""
-    return Draw(alike.kind, alike.shape)(jax.random.fold_in(key, index), bound)
+    return Draw(alike.kind, alike.shape)(jax.random.fold_in(key, index), scale)
 
 
 def _cut(shapes: dict[Path, tuple[int, ...]], drawn: dict[Path, jax.Array]) -> dict[Path, jax.Array]:

@@ -66,16 +66,25 @@ def kernels_of(model: Model, device: jax.Device) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def attention(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array, heads: int, kernel: str) -> jax.Array:
+def attention(
+    q: jax.Array,
+    k: jax.Array,
+    v: jax.Array,
+    valid: jax.Array,
+    heads: int,
+    kernel: str,
+    bias: jax.Array | None = None,
+) -> jax.Array:
     """Attends from every token to those that are valid.
 
     Args:
       q: queries `[B, N, H·D]`, head major; k and v alike.
-      k: keys.
-      v: values.
-      valid: bool `[B, N]`; for `cudnn` the valid tokens stand first.
+      k: keys, `[B, M, H·D]`; as many as queries but for `xla`.
+      v: values, as the keys.
+      valid: bool `[B, M]`; for `cudnn` the valid tokens stand first.
       heads: H.
       kernel: a key of `NAMES`.
+      bias: float32 `[H, N, M]`, added to the scores of all samples; `xla` only.
 
     Returns:
       `[B, N, H·D]` in the dtype of `q`; rows of invalid tokens, and samples without any valid, have no meaning but are
@@ -85,10 +94,11 @@ def attention(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array, heads:
         return q
     if kernel == "pallas":
         return pallas.attention(q, k, v, valid, heads)
-    split = (*q.shape[:2], heads, q.shape[2] // heads)
-    q, k, v = q.reshape(split), k.reshape(split), v.reshape(split)
+    shape = q.shape
+    q, k, v = (array.reshape(*array.shape[:2], heads, -1) for array in (q, k, v))
     if kernel == "cudnn":
         y = cudnn.attention(q, k, v, valid.sum(axis=-1, dtype=jnp.int32))
     else:
-        y = jax.nn.dot_product_attention(q, k, v, mask=valid[:, None, None, :], implementation="xla")
-    return y.reshape(*split[:2], -1)
+        added = None if bias is None else bias[None]
+        y = jax.nn.dot_product_attention(q, k, v, added, mask=valid[:, None, None, :], implementation="xla")
+    return y.reshape(shape)
