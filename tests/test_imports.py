@@ -37,7 +37,10 @@ def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("importing", "forbidden"),
     [
-        *((f"mmae_jax/{room}", tuple(f"mmae_jax.{name}" for name in CALLERS)) for room in ("models", "data", "baselines")),
+        *(
+            (f"mmae_jax/{room}", tuple(f"mmae_jax.{name}" for name in CALLERS))
+            for room in ("models", "data", "baselines")
+        ),
         ("mmae_jax/parallel.py", tuple(f"mmae_jax.{name}" for name in CALLERS)),
         ("mmae_jax/train", ("mmae_jax.commands", "mmae_jax.command_line")),
         ("mmae_jax/train/monitor", ("mmae_jax.train.phase", "mmae_jax.train.loop", "mmae_jax.train.session")),
