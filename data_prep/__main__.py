@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from data_prep.arguments import add_shard_options, path, positive, seed
 from data_prep.datasets import registry
 from data_prep.datasets.folder import command as folder_command
+from data_prep.datasets.series import command as series_command
 from data_prep.preview import command as preview_command
 from data_prep.shards.prepare import prepare
 from data_prep.shards.summary import described
@@ -22,6 +23,7 @@ from mmae_jax.exit_codes import USAGE
 
 COMMANDS = {
     "folder": (folder_command, "prepare your own rasters, described by a Python file"),
+    "series": (series_command, "prepare a table of series of places, described by a Python file"),
     "preview": (preview_command, "draw some prepared tiles with their labels"),
     "statistics": (statistics_command, "count what shards hold: JSON and figures"),
     "band_groups": (band_groups, "propose groups of correlated bands"),

@@ -146,8 +146,8 @@ class Folder:
 
 def check(folder: Folder) -> None:
     """Raises a `SpecError` at the first field that cannot be right; the message begins with its name."""
-    _expect("modalities", folder.modalities, Mapping, Files)
-    _expect("targets", folder.targets, Mapping, (Raster, Column))
+    expect("modalities", folder.modalities, Mapping, Files)
+    expect("targets", folder.targets, Mapping, (Raster, Column))
     if not isinstance(folder.splits, (Table, Fractions, InNames)):
         raise SpecError(f"splits: expected Table, Fractions or InNames, found {folder.splits!r}")
     if not folder.modalities:
@@ -170,7 +170,8 @@ def check(folder: Folder) -> None:
     check_contract(folder.contract)
 
 
-def _expect(field: str, found: object, kind: type, inner: type | tuple[type, ...]) -> None:
+def expect(field: str, found: object, kind: type, inner: type | tuple[type, ...]) -> None:
+    """Raises a `SpecError` unless a field is a `kind` of mapping to values of the class, or classes, `inner`."""
     kinds = inner if isinstance(inner, tuple) else (inner,)
     names = " or ".join(each.__name__ for each in kinds)
     if not isinstance(found, kind):

@@ -14,12 +14,13 @@ from mmae_jax.spec.error import shown
 
 if TYPE_CHECKING:
     from data_prep.datasets.folder.description import Folder
+    from data_prep.datasets.series.description import Series
 
 SIMPLE = (str, float, bool, int, str | None)
 """Types that are checked one by one; others have rules of their own."""
 
 
-def check_types(folder: Folder) -> None:
+def check_types(folder: Folder | Series) -> None:
     """Raises a `SpecError` at the first field of another type than it is declared with."""
     for field, part in _parts(folder):
         hints = type_hints(type(part))  # type: ignore[arg-type]
@@ -29,7 +30,7 @@ def check_types(folder: Folder) -> None:
     from_plain(Dataset, to_plain(folder.contract), "")
 
 
-def check_numbers(folder: Folder) -> None:
+def check_numbers(folder: Folder | Series) -> None:
     """Raises a `SpecError` at the first number out of its range."""
     seed = getattr(folder.splits, "seed", 0)
     if not SEED.holds(seed):
@@ -49,7 +50,7 @@ def check_contract(contract: Dataset) -> None:
         raise SpecError(str(error).removeprefix("dataset.")) from None
 
 
-def _parts(folder: Folder) -> Iterator[tuple[str, Any]]:
+def _parts(folder: Folder | Series) -> Iterator[tuple[str, Any]]:
     """Yields the parts of a description with the beginning of their fields' names."""
     yield "", folder
     yield from ((f"modalities.{name}.", files) for name, files in folder.modalities.items())

@@ -13,12 +13,13 @@ from mmae_jax.spec import SpecError
 
 if TYPE_CHECKING:
     from data_prep.datasets.folder.description import Folder
+    from data_prep.datasets.series.description import Series
 
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 RESERVED = ("name", "crs", "transform", "ref_date")
 
 
-def check_names(folder: Folder) -> None:
+def check_names(folder: Folder | Series) -> None:
     """Raises a `SpecError` at the first name that cannot be one, or that differs from another by case alone."""
     _check_name("name", folder.name)
     if not isinstance(folder.version, str) or not VERSION.fullmatch(folder.version):

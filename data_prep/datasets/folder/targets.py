@@ -11,7 +11,7 @@ import rasterio
 from rasterio.enums import Compression
 
 from data_prep.datasets.folder.description import Column, Raster
-from data_prep.datasets.folder.values import as_indices, meaning
+from data_prep.datasets.folder.values import Values, as_indices, meaning
 from data_prep.errors import DataPrepError, TileError
 from data_prep.readers.accepted import refuse
 from data_prep.readers.geopackage import read_rows as read_attributes
@@ -81,25 +81,30 @@ def read_labels(source: Column, raw_dir: Path) -> dict[str, Label]:
 def _label(source: Column, row: Mapping[str, str], where: str) -> Label:
     target = source.target
     if tasks.of(target).shape(target):
-        proportions = tuple(_number(row[name], f"{where}: {name}") for name in target.classes)
+        proportions = tuple(number(row[name], f"{where}: {name}") for name in target.classes)
         if not all(0 <= value <= 1 for value in proportions):
             raise DataPrepError(f"{where}: expected numbers from 0 to 1, found {proportions}")
         return proportions
     text = row[target.field]
     if tasks.of(target).numeric:
-        return _number(text or "nan", f"{where}: {target.field}")
-    if source.values is not None:
-        known = {str(value): meaning(target, name) for value, name in source.values.items()}
-    else:
-        known = {str(index): index for index in (*range(target.num_classes), *target.excluded)}
-        known |= {name: index for index, name in enumerate(target.classes)}
+        return number(text or "nan", f"{where}: {target.field}")
+    known = known_labels(target, source.values)
     if text not in known:
         expected = ", ".join(map(str, source.values or target.classes))
         raise DataPrepError(f"{where}: {target.field}: expected a class ({expected}), found {text!r}")
     return known[text]
 
 
-def _number(text: str, where: str) -> float:
+def known_labels(target: Target, values: Values | None) -> dict[str, int]:
+    """Returns what a column of classes may say → how it is stored: names and indices, or what `values` mean."""
+    if values is not None:
+        return {str(value): meaning(target, name) for value, name in values.items()}
+    known = {str(index): index for index in (*range(target.num_classes), *target.excluded)}
+    return known | {name: index for index, name in enumerate(target.classes)}
+
+
+def number(text: str, where: str) -> float:
+    """Returns the number that a cell holds; a `DataPrepError` that names `where` if it holds none."""
     try:
         return float(text)
     except ValueError as error:

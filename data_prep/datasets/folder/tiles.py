@@ -112,14 +112,7 @@ def _assigned(
             check_split(row["split"], f"{path}: {place}: split")
             yield row["tile"], row["split"]
     elif isinstance(folder.splits, Fractions):
-        order = np.random.default_rng(folder.splits.seed).permutation(len(tiles))
-        ends = np.rint(np.cumsum(list(folder.splits.shares.values())) * len(tiles)).astype(int)
-        for split, members in zip(folder.splits.shares, np.split(order, ends[:-1]), strict=True):
-            if not len(members):
-                raise DataPrepError(
-                    f"splits.shares: expected a tile or more in split {split}, found {len(tiles)} in all"
-                )
-            yield from ((tiles[member], split) for member in members)
+        yield from drawn(folder.splits, tiles)
     else:
         for tile in tiles:
             if len(in_names[tile]) != 1:
@@ -130,3 +123,17 @@ def _assigned(
             ((split, file),) = in_names[tile].items()
             check_split(split, f"{file}: {{split}}")
             yield tile, split
+
+
+def drawn(fractions: Fractions, tiles: list[str]) -> Iterator[tuple[str, str]]:
+    """Yields each tile with the split that is drawn for it.
+
+    Raises:
+      DataPrepError: there are too few tiles for a split.
+    """
+    order = np.random.default_rng(fractions.seed).permutation(len(tiles))
+    ends = np.rint(np.cumsum(list(fractions.shares.values())) * len(tiles)).astype(int)
+    for split, members in zip(fractions.shares, np.split(order, ends[:-1]), strict=True):
+        if not len(members):
+            raise DataPrepError(f"splits.shares: expected a tile or more in split {split}, found {len(tiles)} in all")
+        yield from ((tiles[member], split) for member in members)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from data_prep.datasets.folder.command import run_spec
+from data_prep.datasets.described import run_spec
 from data_prep.errors import DataPrepError, naming_errors
 from data_prep.scenes.described import stac
 from data_prep.scenes.described.description import Scene, checked

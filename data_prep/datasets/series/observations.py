@@ -1,0 +1,185 @@
+"""The values of a table by modality, and what it tells of places; read by columns, a batch of rows at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from data_prep.datasets.series import moments, tables
+from data_prep.datasets.series.conversions import FAULTS, State, stored
+from data_prep.datasets.series.description import Columns, Geometry, Points, Series
+from data_prep.datasets.series.patterns import matched
+from data_prep.errors import DataPrepError
+
+WRONG = (State.INFINITE, State.UNFIT, State.OUTSIDE)
+"""States of dates with values that the description does not expect."""
+
+Layout = Mapping[str, Mapping[str, Sequence[str]]]
+"""Modality → when → the column of each band."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Observations:
+    """N dates of places of one modality.
+
+    Attributes:
+      place: number of the place, int32 `[N]`.
+      moments: datetime64[s] `[N]`.
+      pixels: `[N, C]` in the contract's dtype; 0 where a date cannot be used.
+      states: uint8 `[N]`, see `State`.
+    """
+
+    place: np.ndarray
+    moments: np.ndarray
+    pixels: np.ndarray
+    states: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What a table holds.
+
+    Attributes:
+      places: names of the P places, sorted.
+      rows: number of the place of each of R rows, int32 `[R]`.
+      attributes: column → what each row tells of its place: text, numbers or geometries.
+      observations: modality → its dates, in order of place and time.
+    """
+
+    places: list[str]
+    rows: np.ndarray
+    attributes: Mapping[str, pa.Array]
+    observations: Mapping[str, Observations]
+
+
+def read(series: Series, paths: Sequence[Path]) -> Content:
+    """Returns what the files of a table hold of what a description asks for.
+
+    Raises:
+      DataPrepError: a file lacks columns, holds no rows or other values than described; names file and column.
+    """
+    names: list[pa.Array] = []
+    attributes: dict[str, list[pa.Array]] = {column: [] for column in series.attributes}
+    parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in series.modalities}
+    examples: dict[str, str] = {}
+    row = 0
+    for path in paths:
+        layout = layout_of(series, path)
+        for batch in tables.batches(path, _wanted(series, layout)):
+            names.append(_names(batch.column(series.place), f"{path}: {series.place}"))
+            for column, found in attributes.items():
+                found.append(_attribute(series, batch, column, path))
+            first = np.arange(row, row + len(batch), dtype=np.int64)
+            for name, columns in series.modalities.items():
+                parts[name] += _of_batch(series, batch, columns, layout[name], first, path, examples, name)
+            row += len(batch)
+    if not row:
+        raise DataPrepError(f"{paths[0]}: expected at least one row, found none")
+    places, rows = _numbered(names)
+    observed = {}
+    for name in list(parts):
+        observed[name] = _sorted(parts.pop(name), rows)  # popped, so that memory does not hold both
+        _check_fit(f"modalities.{name}", observed[name], examples.get(name, ""))
+    return Content(places, rows, {column: pa.concat_arrays(found) for column, found in attributes.items()}, observed)
+
+
+def layout_of(series: Series, path: Path) -> dict[str, dict[str, list[str]]]:
+    """Returns modality → when → the column of each band, of a file."""
+    header = tables.header(path)
+    return {
+        name: matched(f"{path}: modalities.{name}.pattern", columns, series.date_format, header)
+        for name, columns in series.modalities.items()
+    }
+
+
+def _wanted(series: Series, layout: Layout) -> list[str]:
+    date = [series.date] if series.date is not None else []
+    bands = [column for of_times in layout.values() for columns in of_times.values() for column in columns]
+    return [series.place, *date, *series.attributes, *bands]
+
+
+def _names(column: pa.Array, where: str) -> pa.Array:
+    found = tables.texts(column, where)
+    if found.null_count:
+        raise DataPrepError(f"{where}: expected a place in each row, found {found.null_count} without")
+    return found
+
+
+def _attribute(series: Series, batch: pa.RecordBatch, column: str, path: Path) -> pa.Array:
+    found, where = batch.column(column), f"{path}: {column}"
+    if isinstance(series.coordinates, Points) and column in (series.coordinates.lon, series.coordinates.lat):
+        return tables.numbers(found, where)
+    if isinstance(series.coordinates, Geometry) and column == series.coordinates.column:
+        return found
+    if series.steps is not None and column == series.steps.column:
+        return pa.array(moments.of_column(found, series.date_format, where))
+    return tables.texts(found, where)
+
+
+def _of_batch(
+    series: Series,
+    batch: pa.RecordBatch,
+    columns: Columns,
+    of_times: Mapping[str, Sequence[str]],
+    first: np.ndarray,
+    path: Path,
+    examples: dict[str, str],
+    name: str,
+) -> list[tuple[np.ndarray, ...]]:
+    """Returns numbers of rows, moments, pixels and states of a batch, for each date that names of columns tell."""
+    found: list[tuple[np.ndarray, ...]] = []
+    for when, of_bands in of_times.items():
+        numbers = [np.asarray(tables.numbers(batch.column(column), f"{path}: {column}")) for column in of_bands]
+        values = np.stack(numbers, axis=1)
+        pixels, states = stored(values, columns.sensor, columns.missing, columns.convert)
+        wrong = np.isin(states, WRONG)
+        if name not in examples and wrong.any():
+            examples[name] = ", ".join(f"{value:g}" for value in values[wrong][0])
+        found.append((first, _moments(series, batch, when, path), pixels, states))
+    return found
+
+
+def _moments(series: Series, batch: pa.RecordBatch, when: str, path: Path) -> np.ndarray:
+    if series.date is not None:
+        return moments.of_column(batch.column(series.date), series.date_format, f"{path}: {series.date}")
+    if series.steps is None:
+        return np.full(len(batch), moments.of_name(when, series.date_format, f"{path}: columns of {when}"))
+    if series.steps.column is not None:
+        where = f"{path}: {series.steps.column}"
+        start = moments.of_column(batch.column(series.steps.column), series.date_format, where)
+    else:
+        start = np.full(len(batch), np.datetime64(series.steps.start, "s"))
+    return moments.of_step(start, int(when), series.steps)
+
+
+def _numbered(names: list[pa.Array]) -> tuple[list[str], np.ndarray]:
+    """Returns the names of places, sorted, and the number of each row's place."""
+    coded = pa.chunked_array(names).combine_chunks().dictionary_encode()
+    found = coded.dictionary.to_pylist()
+    order = sorted(range(len(found)), key=found.__getitem__)
+    number = np.empty(len(found), np.int32)
+    number[order] = np.arange(len(found))
+    return [found[one] for one in order], number[np.asarray(coded.indices)]
+
+
+def _sorted(parts: list[tuple[np.ndarray, ...]], rows: np.ndarray) -> Observations:
+    row, when, pixels, states = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    place = rows[row]
+    order = np.lexsort((row, when, place))
+    return Observations(place[order], when[order], pixels[order], states[order])
+
+
+def _check_fit(field: str, observed: Observations, example: str) -> None:
+    """Raises a `DataPrepError` where most dates cannot be stored as described: then the description is wrong."""
+    counts = {state: int(np.count_nonzero(observed.states == state)) for state in (State.THERE, *WRONG)}
+    worst = max(WRONG, key=lambda state: counts[state])
+    if sum(counts[state] for state in WRONG) > counts[State.THERE]:
+        of = f"{counts[worst]} of {sum(counts.values())} dates"
+        raise DataPrepError(
+            f"{field}: {FAULTS[worst]}, found others at {of}, e.g. {example}; is the unit another? "
+            "(convert=, missing=, scale and offset of the sensor)"
+        )
