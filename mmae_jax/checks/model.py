@@ -22,7 +22,8 @@ def check_model(experiment: spec.Experiment) -> None:
         raise SpecError(f"model.inter_depth: expected 0 to {architecture.depth - 1}, found {model.inter_depth}")
     if model.inter_depth and model.fusion not in ("mod", "group"):
         raise SpecError(f"model.inter_depth: expected 0 in fusion mode {model.fusion}, found {model.inter_depth}")
-    _check_position_grid(model, [model_input.grid for model_input in experiment.inputs.values()])
+    if model.encoder == "mmae":  # the others have grids of their own
+        _check_position_grid(model, [model_input.grid for model_input in experiment.inputs.values()])
     if model.ref_input is not None and model.ref_input not in experiment.inputs:
         raise SpecError(
             f"model.ref_input: expected one of {choices(experiment.inputs)}, found {shown(model.ref_input)}"

@@ -14,6 +14,7 @@ from flax import nnx
 from immutabledict import immutabledict
 
 from mmae_jax.baselines.dinov2 import Dinov2, Dinov2Sat
+from mmae_jax.baselines.satmae import SatMAE
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.samples import Samples
 from mmae_jax.parallel import Path
@@ -69,6 +70,7 @@ ENCODERS: Mapping[str, type[Encoder]] = immutabledict(
     mmae=MMAE,
     dinov2=Dinov2,
     dinov2_sat=Dinov2Sat,
+    satmae=SatMAE,
 )
 
 

@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 
 from mmae_jax import parallel
 from mmae_jax.compilation_cache import kept_programs
+from mmae_jax.contract import warn_once
 from mmae_jax.data.shards import open_shards
 from mmae_jax.data.shared_memory import check_shared_memory
 from mmae_jax.data.value_check import check_first_values
@@ -24,6 +25,7 @@ from mmae_jax.train.longer import reopen, trained_longer
 from mmae_jax.train.phase import PhaseRun
 from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.folder import check_same_experiment
+from mmae_jax.weights.publishers import where_published
 from mmae_jax.weights.result import read_result
 from mmae_jax.weights.source import load_initial, open_weights
 
@@ -104,4 +106,6 @@ def initial_params(experiment: Experiment, phase: str, workdir: epath.Path, mesh
         if jax.process_index() == 0:
             report.write(workdir / phase / "checkpoints")
         return params
+    if published := where_published(experiment.model.encoder):
+        warn_once(f"init_from: none, so that {experiment.model.encoder} starts from random weights; {published}")
     return new_params(experiment, mesh)

@@ -16,11 +16,12 @@ from mmae_jax import parallel
 from mmae_jax.contract import warn_once
 from mmae_jax.exit_codes import meant
 from mmae_jax.models.params import Path, abstract_model, by_path, from_paths
-from mmae_jax.spec import PHASES, Dataset, Experiment, Mesh, SpecError
+from mmae_jax.spec import FOUNDATION_MODELS, PHASES, Dataset, Experiment, Mesh, SpecError
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.checkpoint import load_params
 from mmae_jax.weights.drawing import new_params
 from mmae_jax.weights.folder import open_experiment
+from mmae_jax.weights.publishers import from_publisher, from_run, where_published
 from mmae_jax.weights.result import read_result
 from mmae_jax.weights.tensor_file import MODEL_FILE, SUFFIXES, WeightsError, check_numbers, read_tensors
 from mmae_jax.weights.transfer import LoadReport, adapted, all_loaded, check_transfer, same_model
@@ -128,10 +129,14 @@ def load_initial(experiment: Experiment, mesh: jax.sharding.Mesh) -> Initial:
       SpecError: nothing can be read from there, a part of the model has no source, or weights mean something else.
     """
     assert experiment.init_from is not None, "asked for by the configuration"
+    encoder = experiment.model.encoder
     try:
         weights = open_weights(experiment.init_from, averaged=False)
     except WeightsError as error:
-        raise SpecError(f"init_from: {error}") from error
+        published = where_published(encoder)
+        raise SpecError(f"init_from: {error}{published and '; '}{published}") from error
+    if weights.experiment is None and encoder in FOUNDATION_MODELS:
+        return published_initial(weights, experiment, mesh)
     if weights.experiment is None:
         warn_once(
             f"init_from: {weights.where} does not say what its weights were trained on: "
@@ -153,14 +158,34 @@ def taken_over(weights: Weights, experiment: Experiment, mesh: jax.sharding.Mesh
     Raises:
       SpecError: a part of the model has no source.
     """
+    if weights.experiment is not None and experiment.model.encoder in FOUNDATION_MODELS:
+        return _completed(*from_run(weights.arrays(), experiment, weights.where), experiment, mesh)
     if weights.experiment is not None and same_model(weights.experiment, experiment):
         return Initial(weights.on(mesh, experiment), all_loaded(experiment, weights.where))
     tensors, report = adapted(weights.tensors(), weights.experiment, experiment, weights.where)
+    shapes = {path: leaf.shape for path, leaf in by_path(abstract_model(experiment)[1]).items()}
+    return _completed(torch_names.parameters(tensors, shapes, experiment), report, experiment, mesh)
+
+
+def published_initial(weights: Weights, experiment: Experiment, mesh: jax.sharding.Mesh) -> Initial:
+    """Returns the weights of a foundation model's publisher, completed by what is new.
+
+    Raises:
+      SpecError: they are not those of the encoder; the message lists what differs.
+    """
+    try:
+        return _completed(*from_publisher(weights.tensors(), experiment, weights.where), experiment, mesh)
+    except SpecError as error:
+        raise SpecError(f"init_from: {error}") from error
+
+
+def _completed(
+    loaded: dict[Path, np.ndarray], report: LoadReport, experiment: Experiment, mesh: jax.sharding.Mesh
+) -> Initial:
+    """Returns parameters on the mesh, those that are not loaded drawn."""
     abstract = abstract_model(experiment)[1]
     known = by_path(abstract)
-    shapes = {path: leaf.shape for path, leaf in known.items()}
     shardings = dict(by_path(parallel.shardings(abstract, mesh)))
-    loaded = torch_names.parameters(tensors, shapes, experiment)
     placed = jax.device_put(loaded, {path: shardings[path] for path in loaded})
     if len(loaded) < len(known):
         placed = by_path(new_params(experiment, mesh)) | placed

@@ -30,7 +30,9 @@ STORAGES = {
     "IntStorage": "int32",
     "ShortStorage": "int16",
     "CharStorage": "int8",
+    "QInt8Storage": "int8",
     "ByteStorage": "uint8",
+    "QUInt8Storage": "uint8",
     "BoolStorage": "bool",
     "UntypedStorage": "uint8",
 }
@@ -40,6 +42,10 @@ PREFIXES = ("module.", "_orig_mod.", "model.")
 """What wrappers put before the names of weights: data parallelism, compilation, Lightning."""
 AVERAGED = "ema_model."
 """What the reference puts before those of the moving average."""
+PACKED = "._packed_params._packed_params"
+"""What stands behind the name of a linear layer whose weight and bias are one entry, the weight in 8 bits."""
+BESIDE_PACKED = (".scale", ".zero_point")
+"""What of such a layer is about its results."""
 
 
 class TorchFileError(SpecError):
@@ -74,11 +80,25 @@ def _weights(stored: Any, file: epath.Path, averaged: bool) -> dict[str, np.ndar
         if inner is None:
             break
         stored = inner
+    stored = _unpacked(stored) if isinstance(stored, Mapping) else stored
     if not isinstance(stored, Mapping) or not any(map(_is_tensor, stored.values())):
         raise TorchFileError(f"expected a state dict, bare or as {', '.join(NESTED)}, found none")
     tensors = {str(name): tensor for name, tensor in stored.items() if _is_tensor(tensor)}
     unwrapped = without_prefixes(tensors, file, averaged)
     return {name.replace("._orig_mod.", "."): _array(tensor) for name, tensor in unwrapped.items()}
+
+
+def _unpacked(stored: Mapping[Any, Any]) -> dict[str, Any]:
+    """Returns a state dict in which weight and bias of layers of 8 bits are entries of their own."""
+    layers = {str(name).removesuffix(PACKED) for name in stored if str(name).endswith(PACKED)}
+    found: dict[str, Any] = {}
+    for name, value in ((str(name), value) for name, value in stored.items()):
+        layer = name.removesuffix(PACKED)
+        if layer != name and isinstance(value, tuple):
+            found |= {f"{layer}.{part}": one for part, one in zip(("weight", "bias"), value, strict=False)}
+        elif not any(name == f"{layer}{end}" for layer in layers for end in BESIDE_PACKED):
+            found[name] = value
+    return found
 
 
 def without_prefixes(tensors: Mapping[str, Any], file: epath.Path, averaged: bool) -> dict[str, Any]:
@@ -131,6 +151,27 @@ class _Tensor:
         return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides).copy()
 
 
+@dataclasses.dataclass(frozen=True)
+class _Quantised:
+    """A tensor of integers that stand for `scale · (integer − zero_point)`, by tensor or along an axis."""
+
+    integers: _Tensor
+    scale: float | _Tensor
+    zero_point: int | _Tensor
+    axis: int | None
+
+    def array(self) -> np.ndarray:
+        """Returns float32 numbers; raises as the tensors."""
+        scale, zero_point = (self._along_axis(one) for one in (self.scale, self.zero_point))
+        return ((self.integers.array() - zero_point) * scale).astype(np.float32)
+
+    def _along_axis(self, value: float | _Tensor) -> np.ndarray:
+        array = np.asarray(value.array() if isinstance(value, _Tensor) else value, np.float64)
+        if self.axis is None:
+            return array
+        return array.reshape([-1 if axis == self.axis else 1 for axis in range(len(self.integers.shape))])
+
+
 class _Unknown:
     """Stands for any class and any object of it: takes whatever a pickle gives it, and does nothing."""
 
@@ -157,11 +198,17 @@ def _tensor_of_dtype(
     return _Tensor(typed, offset, tuple(shape), tuple(strides))
 
 
+def _quantised(storage: _Storage, offset: int, shape: Any, strides: Any, how: Any, *_: Any) -> _Quantised:
+    _scheme, scale, zero_point, *axis = how
+    return _Quantised(_tensor(storage, offset, shape, strides), scale, zero_point, axis[0] if axis else None)
+
+
 KNOWN: Mapping[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("torch", "Size"): tuple,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_tensor_v3"): _tensor_of_dtype,
+    ("torch._utils", "_rebuild_qtensor"): _quantised,
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
     ("torch._utils", "_rebuild_parameter_with_state"): lambda tensor, *_: tensor,
     ("torch._tensor", "_rebuild_from_type_v2"): lambda rebuild, _kind, arguments, _state: rebuild(*arguments),
@@ -196,11 +243,11 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _is_tensor(value: Any) -> bool:
-    return isinstance(value, _Tensor) or hasattr(value, "detach")
+    return isinstance(value, (_Tensor, _Quantised)) or hasattr(value, "detach")
 
 
 def _array(tensor: Any) -> np.ndarray:
-    if isinstance(tensor, _Tensor):
+    if isinstance(tensor, (_Tensor, _Quantised)):
         return tensor.array()
     array: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
     return array

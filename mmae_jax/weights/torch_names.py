@@ -202,7 +202,13 @@ def parameters(
     tensors: Mapping[str, np.ndarray], shapes: Mapping[Path, tuple[int, ...]], experiment: Experiment
 ) -> dict[Path, np.ndarray]:
     """Returns those of our parameters whose tensors are all there; arguments as of `from_state_dict`, shapes agree."""
-    table = weights(experiment)
+    return filled(tensors, shapes, weights(experiment))
+
+
+def filled(
+    tensors: Mapping[str, np.ndarray], shapes: Mapping[Path, tuple[int, ...]], table: Sequence[Weight]
+) -> dict[Path, np.ndarray]:
+    """Returns those of our parameters whose tensors, as a table names them, are all there; shapes agree."""
     absent = {weight.path for weight in table if weight.name not in tensors}
     params = {path: np.empty(shape, np.float32) for path, shape in shapes.items() if path not in absent}
     for weight in table:

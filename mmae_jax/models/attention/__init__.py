@@ -55,7 +55,8 @@ def kernels_of(model: Model, device: jax.Device) -> tuple[str, ...]:
     sizes, dtype = model.architecture, jnp.dtype(model.dtype)
     platform, kind = device.platform, device.device_kind
     found = []
-    for heads, dim_head in ((sizes.heads, sizes.dim_head), (sizes.decoder_heads, sizes.decoder_dim_head)):
+    decoder = ((sizes.decoder_heads, sizes.decoder_dim_head),) if model.encoder == "mmae" else ()
+    for heads, dim_head in ((sizes.heads, sizes.dim_head), *decoder):
         own = kernel_for("auto", platform, kind, dtype, heads * dim_head, dim_head)
         if model.attention not in ("auto", "xla", own):
             raise SpecError(
