@@ -5,8 +5,8 @@
 
 The argument is an encoder and a dataset: a file of this folder, whose inputs, targets and crops are kept. Every input
 has as many patches as there, so that it is resized. `,published` repeats the adaptation of arXiv 2508.10894,
-`,runlocal` shrinks it all to a laptop. Weights are fetched by you: docs/foundation_models.md says from where, under which licence.
-Without `init_from` weights are random.
+`,runlocal` shrinks it all to a laptop. Weights are fetched by you: docs/foundation_models.md says from where, under
+which licence. Without `init_from` weights are random.
 
 Cost, of a sample of TreeSatAI-TS with the dates there, forward in finetuning: see docs/foundation_models.md.
 """
