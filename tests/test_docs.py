@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import rasterio
+from pyarrow import parquet
 
 from data_prep import __main__ as data_prep
 from data_prep.datasets import registry
 from data_prep.datasets.folder.description import Folder
+from data_prep.datasets.series.description import Series
 from mmae_jax.command_line import program as mmae_jax_program
 from mmae_jax.tasks import TASKS
 from tests import runs
@@ -35,6 +38,7 @@ PLACES = {
     "README": {"RAW": "synthetic_raw"},
     "data": {"RAW": "synthetic_raw"},
     "own_dataset": {"RASTERS": "rasters"},
+    "series": {"TABLES": "tables"},
     "training": {"SHARDS": "synthetic_shards"},
     "weights": {"SHARDS": "synthetic_shards", "RUN": "finished_run"},
     "evaluation": {"RUN": "copied_run"},
@@ -98,6 +102,20 @@ def rasters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of fields as the example of a table of one's own describes it."""
+    folder, rng = tmp_path_factory.mktemp("tables"), np.random.default_rng(0)
+    rows = [(field, month) for field in range(40) for month in range(1, 7)]
+    columns = {f"S2-{band}": rng.integers(100, 3000, len(rows)) for band in ("B02", "B03", "B04", "B08", "B11")}
+    columns |= {f"S1-{band}": rng.integers(1000, 9000, len(rows)) for band in ("VV", "VH")}
+    columns |= {"field_id": [f"f{field}" for field, _ in rows], "month": [f"2020-0{month}-01" for _, month in rows]}
+    columns |= {"crop_code": [field % 4 for field, _ in rows], "region": [f"r{field // 3}" for field, _ in rows]}
+    columns |= {"lon": [10.0 + field for field, _ in rows], "lat": [50.0] * len(rows)}
+    parquet.write_table(pa.table(columns), folder / "fields.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def copied_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that may be written to."""
     return Path(shutil.copytree(finished_run, tmp_path_factory.mktemp("copied") / "run"))
@@ -141,7 +159,7 @@ def _run_python(block: Block, places: dict[str, str]) -> None:
     variables: dict[str, object] = {}
     exec(compile(text, block.page.name, "exec"), variables)
     if "dataset" in variables:
-        assert isinstance(variables["dataset"], Folder)
+        assert isinstance(variables["dataset"], Folder | Series)
 
 
 def _run_command(words: list[str]) -> None:

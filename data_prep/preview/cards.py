@@ -22,6 +22,8 @@ from mmae_jax.report.maps import class_map, counted, number_map, shrunk
 
 DATES = 3
 """Dates of a series that are shown."""
+STRIPS = 24
+"""Dates of a series of single pixels, which is one picture: each is a strip, from left to right."""
 COVERED = 50
 """A pixel is masked where a mask channel exceeds this [%]."""
 LARGEST = 96
@@ -189,6 +191,9 @@ def _images(modality: spec.Modality, stored: dict[str, np.ndarray]) -> Iterator[
     valid, masked = (part.mean(axis=(1, 2)) for part in (~absent, covered))
     usual = np.flatnonzero((valid > 0.5) & (masked == 0))
     usual = usual if len(usual) else np.arange(total)
+    if modality.size == 1 and len(usual):
+        yield _strips(stored, usual[np.linspace(0, len(usual) - 1, STRIPS).round().astype(int)], modality, valid)
+        return
     chosen = usual[np.unique(np.linspace(0, len(usual) - 1, min(DATES, len(usual))).round().astype(int))]
     every = -(-pixels.shape[-1] // LARGEST)
     bands = display_bands(modality.bands)
@@ -203,6 +208,14 @@ def _images(modality: spec.Modality, stored: dict[str, np.ndarray]) -> Iterator[
             float(valid[date]),
             float(masked[date]),
         )
+
+
+def _strips(stored: dict[str, np.ndarray], chosen: np.ndarray, modality: spec.Modality, valid: np.ndarray) -> Shown:
+    """Returns a series of single pixels as one image, of which each column is a date."""
+    values = stored["pixels"][chosen][:, list(display_bands(modality.bands)), 0, 0].astype(np.float32)
+    columns = np.where(valid[chosen] > 0, values.T, np.nan)
+    said = str(calendar(stored["dates"][chosen[0]])) if chosen[0] == chosen[-1] else "from first to last"
+    return Shown(said, np.repeat(columns[:, None], STRIPS, axis=1), float(valid.mean()), 0.0)
 
 
 def _label(target: spec.Target, record: Record) -> str:

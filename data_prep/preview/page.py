@@ -49,7 +49,7 @@ def _table(sheet: Sheet, cards: dict[int, Card], images: Pictures, maps: Picture
         cells = [tag("td", *_said(card), class_="told")]
         for name, number in wide.items():
             shown = (images | maps)[name].get(index, [])
-            under = [one.said for one in card.series.get(name, ())] or [""]
+            under = [one.said for one in card.series[name]] if name in card.series else [""]
             drawn = [picture(one, said, alt=f"{name} of {card.name}") for one, said in zip(shown, under, strict=True)]
             cells += [tag("td", one) for one in [*drawn, *["–"] * (number - len(drawn))]]
         rows.append(tag("tr", *cells))

@@ -8,6 +8,7 @@ from matplotlib.image import imread
 
 from data_prep.__main__ import main
 from data_prep.preview.cards import Card, Sheet, Shown, _spread, read_sheet
+from data_prep.preview.page import write_page
 from data_prep.preview.picture import sheet_figure
 from mmae_jax import spec
 from tests.browser import needs_browser, rendered
@@ -47,6 +48,11 @@ def test_tiles_are_of_every_split_and_show_all_sensors(sheet):
         assert re.fullmatch(r"\d+ dates, \d{4}-\d\d-\d\d – \d{4}-\d\d-\d\d", card.period["s2"])
         present = set(card.labels["treesat_mlc_thresh"].split(", "))
         assert present <= set(sheet.dataset.targets["treesat_mlc_thresh"].classes)
+
+
+def test_a_tile_without_a_sensor_has_a_page(made_up, tmp_path):
+    write_page(made_up, "made up", tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size > 1000
 
 
 def test_cloudy_dates_are_left_out_where_others_are_there(sheet):

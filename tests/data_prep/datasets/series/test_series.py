@@ -9,6 +9,7 @@ import pytest
 import shapely
 
 from data_prep.__main__ import main
+from data_prep.preview.cards import read_sheet
 from mmae_jax.command_line.config_file import load_experiment
 from mmae_jax.contract import read_contract
 from mmae_jax.data.abstract import abstract_batch
@@ -95,6 +96,11 @@ def test_a_table_in_several_files_is_one(shards, tmp_path):
 
 def test_the_other_commands_take_single_pixels(shards, tmp_path, capsys):
     assert main(["verify", str(shards)]) == 0
+    sheet = read_sheet(shards, [], 4)
+    assert [one.pixels.shape for one in sheet.cards[0].series["s2"]] == [(1, 24, 24)]  # a strip for each date
+    np.testing.assert_array_equal(
+        sheet.cards[0].series["s2"][0].pixels[:, 0], sheet.cards[0].series["s2"][0].pixels[:, 9]
+    )
     assert main(["preview", str(shards), f"--out={tmp_path / 'page.html'}"]) == 0
     assert main(["statistics", str(shards), f"--out={tmp_path / 'statistics'}"]) == 0
     assert "inputs.s1: mean=[" in capsys.readouterr().out
