@@ -33,12 +33,17 @@ PARTITIONS = {
     "qkv_kernel": PartitionSpec(None, None, "fsdp", "tensor"),
     "qkv_bias": PartitionSpec(None, None, ("tensor", "fsdp")),
     "out_kernel": PartitionSpec(None, ("tensor", "fsdp")),
+    "cross_q_kernel": PartitionSpec(None, "fsdp", "tensor"),
+    "cross_k_kernel": PartitionSpec(None, "fsdp", "tensor"),
+    "cross_v_kernel": PartitionSpec(None, "fsdp", "tensor"),
+    "cross_out_kernel": PartitionSpec(None, ("tensor", "fsdp")),
     "up_kernel": PartitionSpec(None, "fsdp", "tensor"),
     "up_bias": PartitionSpec(None, ("tensor", "fsdp")),
     "down_kernel": PartitionSpec(None, ("tensor", "fsdp")),
 } | dict.fromkeys(
     (
         *("attention_norm_scale", "attention_norm_bias", "out_bias", "attention_scale"),
+        *("cross_norm_scale", "cross_norm_bias", "cross_out_bias"),
         *("mlp_norm_scale", "mlp_norm_bias", "down_bias", "mlp_scale"),
     ),
     PartitionSpec(None, "fsdp"),

@@ -30,21 +30,20 @@ class FoundationEncoder(nnx.Module):
     pretraining_only: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None:
-        model = experiment.model
         self.experiment = experiment
         self.fusion = Fusion.of(experiment)
-        self.patch_embed = nnx.Dict(
-            {
-                name: SensorEmbedding(
-                    self.channels(experiment, name),
-                    model_input.patch_size,
-                    model.architecture.embed_dim,
-                    dtype=jnp.dtype(model.dtype),
-                    rngs=rngs,
-                )
-                for name, model_input in experiment.inputs.items()
-            }
-        )
+        self.patch_embed = nnx.Dict({name: self.embedding(experiment, name, rngs) for name in experiment.inputs})
+
+    @classmethod
+    def check(cls, experiment: Experiment) -> None:
+        """Raises a `SpecError` where inputs are not what the model can be given; what all models ask is checked."""
+
+    @classmethod
+    def embedding(cls, experiment: Experiment, name: str, rngs: nnx.Rngs) -> nnx.Module:
+        """Returns the patch embedding of the input called `name`: maps `[B, D, C, H, W]` to `[B, D, L, E]`."""
+        model, patch = experiment.model, experiment.inputs[name].patch_size
+        sizes = (patch, model.architecture.embed_dim)
+        return SensorEmbedding(cls.channels(experiment, name), *sizes, dtype=jnp.dtype(model.dtype), rngs=rngs)
 
     @classmethod
     def channels(cls, experiment: Experiment, name: str) -> Channels:

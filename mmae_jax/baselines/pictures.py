@@ -39,16 +39,16 @@ def picture(samples: Samples, name: str, experiment: Experiment, channels: Chann
     Returns:
       float32 `[B, D, C, H, W]`.
     """
-    pixels, brightest = samples.pixels[name], _brightest(experiment.modality(name))
+    pixels, white = samples.pixels[name], brightest(experiment.modality(name))
     if experiment.model.foundation.repeats("normalisation"):
         return pixels
-    if brightest is not None and not experiment.inputs[name].rescale_elev:
+    if white is not None and not experiment.inputs[name].rescale_elev:
         mean, deviation = (_by_band(channels, numbers) for numbers in of)
-        pixels = (in_units(pixels, name, experiment) / brightest - mean) / deviation
+        pixels = (in_units(pixels, name, experiment) / white - mean) / deviation
     return jnp.where(samples.pixels_valid[name][:, :, None], pixels, 0)
 
 
-def _brightest(modality: Modality) -> float | None:
+def brightest(modality: Modality) -> float | None:
     """Returns the value that is white, in the contract's unit; None where values are no brightness."""
     unit = modality.unit.lower()
     if "reflectance" in unit:

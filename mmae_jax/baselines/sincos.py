@@ -38,3 +38,14 @@ def sincos_square(grid: int, width: int) -> np.ndarray:
     shape = (grid, grid, width // 2)
     columns, rows = np.broadcast_to(line[None], shape), np.broadcast_to(line[:, None], shape)
     return np.concatenate([columns, rows], axis=-1).astype(np.float32)
+
+
+def rounded_sincos(numbers: jax.Array, width: int) -> jax.Array:
+    """Encodes numbers `[...]` as PyTorch does in float32: `[..., width]`, all sines first.
+
+    Years and nanometres turn by thousands of radians, of which float32 keeps four decimals; models were trained so.
+    """
+    exponents = np.arange(width // 2, dtype=np.float32) / np.float32(width // 2)
+    steps = 1 / (TEMPERATURE ** exponents.astype(np.float64)).astype(np.float32)
+    angles = numbers.astype(jnp.float32)[..., None] * jnp.asarray(steps).reshape((1,) * numbers.ndim + (-1,))
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)

@@ -14,6 +14,8 @@ from mmae_jax.parallel import Path
 from mmae_jax.spec import Experiment
 
 CLASS_TOKEN_DEVIATION = 0.02
+NEVER_TRAINED = 10_000
+"""Layers to the heads of a parameter that the reference's layer decay forgets: no update is left of so many."""
 VIT = Variant(epsilon=1e-6, qkv_bias=True)
 """Blocks as timm has them."""
 

@@ -6,10 +6,12 @@ from mmae_jax import spec
 from mmae_jax.checks.names import check_different
 from mmae_jax.spec import DEFECTS, FOUNDATION_MODELS, SpecError
 from mmae_jax.spec.error import choices, shown
-from mmae_jax.spec.foundation import ALL_DATES, Publication
+from mmae_jax.spec.foundation import Publication
 
 ONE_INPUT = ("prithvi", "satmae")
 """Models of one sensor, all of whose dates are one sequence."""
+COLOUR_PICTURES = ("dinov2", "dinov2_sat")
+"""Models of colour pictures, of which every input has a copy."""
 FEWEST_BANDS = 3
 JOINT = ("croma",)
 """Models with joint blocks, whose number is their own: `model.inter_depth` says whether they are used."""
@@ -37,6 +39,7 @@ def check_foundation(experiment: spec.Experiment) -> None:
         _check_input(name, model_input, model, published)
     if model.encoder in ONE_INPUT and len(experiment.inputs) != 1:
         raise SpecError(f"inputs: expected one, as {model.encoder} sees one sensor, found {choices(experiment.inputs)}")
+    _check_sensors(experiment)
     if model.encoder == "satmae":
         _check_colours(experiment)
 
@@ -99,11 +102,21 @@ def _check_input(name: str, model_input: spec.Input, model: spec.Model, publishe
             f"{model.encoder}, found {shown(model_input.name_embed)}"
         )
     bands = len(model_input.band_names)
-    if published.fusions != ALL_DATES and bands < FEWEST_BANDS and model.foundation.repeats("few_bands"):
+    if model.encoder in COLOUR_PICTURES and bands < FEWEST_BANDS and model.foundation.repeats("few_bands"):
         raise SpecError(
             f"inputs.{name}.bands: expected {FEWEST_BANDS} or more in mode published, which cannot take fewer, or "
             f"few_bands among model.foundation.repaired, found {bands}"
         )
+
+
+def _check_sensors(experiment: spec.Experiment) -> None:
+    # Imported where an experiment is checked: configurations are read without JAX, which encoders compute with.
+    from mmae_jax.baselines.base import FoundationEncoder
+    from mmae_jax.models.encoder import encoder_class
+
+    encoder = encoder_class(experiment)
+    assert issubclass(encoder, FoundationEncoder), "all that are published are"
+    encoder.check(experiment)
 
 
 def _check_colours(experiment: spec.Experiment) -> None:

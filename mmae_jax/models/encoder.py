@@ -13,7 +13,10 @@ import jax
 from flax import nnx
 from immutabledict import immutabledict
 
+from mmae_jax.baselines.croma import Croma
 from mmae_jax.baselines.dinov2 import Dinov2, Dinov2Sat
+from mmae_jax.baselines.dofa import Dofa
+from mmae_jax.baselines.prithvi import Prithvi
 from mmae_jax.baselines.satmae import SatMAE
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.samples import Samples
@@ -70,6 +73,9 @@ ENCODERS: Mapping[str, type[Encoder]] = immutabledict(
     mmae=MMAE,
     dinov2=Dinov2,
     dinov2_sat=Dinov2Sat,
+    dofa=Dofa,
+    croma=Croma,
+    prithvi=Prithvi,
     satmae=SatMAE,
 )
 

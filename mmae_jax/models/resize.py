@@ -24,13 +24,16 @@ def nearest_indices(size_in: int, size_out: int) -> np.ndarray:
 
 
 @functools.cache
-def resize_matrix(size_in: int, size_out: int, method: Method) -> np.ndarray:
-    """Returns the float32 matrix `[size_out, size_in]` that resizes one axis; its rows add up to 1."""
+def resize_matrix(size_in: int, size_out: int, method: Method, corners: bool = False) -> np.ndarray:
+    """Returns the float32 matrix `[size_out, size_in]` that resizes one axis; its rows add up to 1.
+
+    With `corners`, the centres of the first and the last pixel stay where they are (PyTorch's `align_corners`).
+    """
     rows = np.arange(size_out)
     if method == "nearest":
         taps = [(nearest_indices(size_in, size_out), np.ones(size_out))]
     else:
-        position = (rows + 0.5) * size_in / size_out - 0.5
+        position = rows * (size_in - 1) / max(size_out - 1, 1) if corners else (rows + 0.5) * size_in / size_out - 0.5
         if method == "bilinear":
             position = np.maximum(position, 0)
         first = np.floor(position).astype(int)

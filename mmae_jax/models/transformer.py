@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,10 @@ REMAT_POLICIES = {
     "dots": jax.checkpoint_policies.save_only_these_names(PRODUCT, ATTENTION),
     "full": jax.checkpoint_policies.nothing_saveable,
 }
+
+
+Step = Callable[[jax.Array, dict[str, jax.Array]], tuple[jax.Array, None]]
+"""One block as a scan takes it: tokens, parameters of the block → tokens, nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,14 +95,21 @@ class Blocks(nnx.Module):
         return values | {name: whole_vectors(parallel.PARTITIONS[name], values[name]) for name in vectors}
 
 
-def _times(formula: str, x: jax.Array, block: dict[str, jax.Array], name: str) -> jax.Array:
+def times(formula: str, x: jax.Array, block: dict[str, jax.Array], name: str) -> jax.Array:
     """Multiplies by a kernel of one block; the partitions also name the layer axis."""
     result = product(formula, PartitionSpec(*parallel.PARTITIONS[name][1:]), x, block[name])
     return checkpoint_name(result, PRODUCT)
 
 
+def remembered(step: Step, remat: str) -> Step:
+    """Returns a block that keeps for its gradients what `model.remat` says, and computes the rest again."""
+    if remat == "none":
+        return step
+    return jax.checkpoint(step, policy=REMAT_POLICIES[remat], prevent_cse=False)
+
+
 @dataclasses.dataclass(frozen=True)
-class _Heads:
+class Heads:
     """What attention needs besides tokens and parameters: arguments of `attention`."""
 
     valid: jax.Array
@@ -106,25 +118,28 @@ class _Heads:
     bias: jax.Array | None
 
     def __call__(self, q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+        """Returns what attention makes of queries, keys and values."""
         y = attention(q, k, v, self.valid, self.heads, self.kernel, self.bias)
         return checkpoint_name(y, ATTENTION)
 
 
-def _attention(x: jax.Array, block: dict[str, jax.Array], attend: _Heads, epsilon: float) -> jax.Array:
+def self_attention(x: jax.Array, block: dict[str, jax.Array], attend: Heads, epsilon: float) -> jax.Array:
+    """Returns what attention of tokens `[B, N, E]` to each other adds to them."""
     x = normalised(x, block["attention_norm_scale"], block["attention_norm_bias"], (-1,), epsilon)
-    qkv = tuple(_times("bne,tei->tbni", x, block, "qkv_kernel"))
+    qkv = tuple(times("bne,tei->tbni", x, block, "qkv_kernel"))
     if "qkv_bias" in block:
         qkv = tuple(shifted(one, bias) for one, bias in zip(qkv, block["qkv_bias"], strict=True))
     y = attend(*qkv)
     if "out_kernel" in block:
-        y = shifted(_times("bni,ie->bne", y, block, "out_kernel"), block["out_bias"])
+        y = shifted(times("bni,ie->bne", y, block, "out_kernel"), block["out_bias"])
     return scaled(y, block["attention_scale"]) if "attention_scale" in block else y
 
 
-def _mlp(x: jax.Array, block: dict[str, jax.Array], epsilon: float) -> jax.Array:
+def mlp(x: jax.Array, block: dict[str, jax.Array], epsilon: float) -> jax.Array:
+    """Returns what the MLP adds to tokens `[B, N, E]`."""
     x = normalised(x, block["mlp_norm_scale"], block["mlp_norm_bias"], (-1,), epsilon)
-    x = shifted(_times("bne,ef->bnf", x, block, "up_kernel"), block["up_bias"])
-    y = shifted(_times("bnf,fe->bne", gelu(x), block, "down_kernel"), block["down_bias"])
+    x = shifted(times("bne,ef->bnf", x, block, "up_kernel"), block["up_bias"])
+    y = shifted(times("bnf,fe->bne", gelu(x), block, "down_kernel"), block["down_bias"])
     return scaled(y, block["mlp_scale"]) if "mlp_scale" in block else y
 
 
@@ -168,14 +183,14 @@ class Transformer(nnx.Module):
         chosen = self.attention if bias is None else "xla"
         kernel = kernel_of(chosen, x, self.dtype, self.heads * self.dim_head, self.dim_head)
         arrangement = Arrangement.of(valid, kernel)
-        attend = _Heads(arrangement.valid, self.heads, kernel, bias)
+        attend = Heads(arrangement.valid, self.heads, kernel, bias)
 
         def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
-            x = x + _attention(x, block, attend, self.epsilon)
-            return x + _mlp(x, block, self.epsilon), None
+            x = x + self_attention(x, block, attend, self.epsilon)
+            return x + mlp(x, block, self.epsilon), None
 
-        if self.remat != "none":
-            step = jax.checkpoint(step, policy=REMAT_POLICIES[self.remat], prevent_cse=False)
-        x, _ = jax.lax.scan(step, arrangement.arranged(x.astype(self.dtype)), self.blocks.stacked())
+        x, _ = jax.lax.scan(
+            remembered(step, self.remat), arrangement.arranged(x.astype(self.dtype)), self.blocks.stacked()
+        )
         x = arrangement.restored(x)
         return x if self.norm is None else self.norm(x)

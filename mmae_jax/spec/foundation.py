@@ -74,6 +74,7 @@ FOUNDATION_MODELS: Mapping[str, Publication] = immutabledict(
         fusions=ALL_DATES,
         patch_size=16,
         grid=14,
+        multiple=16,
     ),
     satmae=Publication(
         title="SatMAE ViT-L/16, temporal",

@@ -80,12 +80,22 @@ def _weights(stored: Any, file: epath.Path, averaged: bool) -> dict[str, np.ndar
         if inner is None:
             break
         stored = inner
-    stored = _unpacked(stored) if isinstance(stored, Mapping) else stored
+    stored = _unpacked(_joined(stored)) if isinstance(stored, Mapping) else stored
     if not isinstance(stored, Mapping) or not any(map(_is_tensor, stored.values())):
         raise TorchFileError(f"expected a state dict, bare or as {', '.join(NESTED)}, found none")
     tensors = {str(name): tensor for name, tensor in stored.items() if _is_tensor(tensor)}
     unwrapped = without_prefixes(tensors, file, averaged)
     return {name.replace("._orig_mod.", "."): _array(tensor) for name, tensor in unwrapped.items()}
+
+
+def _joined(stored: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Returns one state dict of several that stand side by side, by the names `{which}.{tensor}`."""
+    parts = {
+        name: part for name, part in stored.items() if isinstance(part, Mapping) and any(map(_is_tensor, part.values()))
+    }
+    if not parts or any(map(_is_tensor, stored.values())):
+        return stored
+    return {f"{name}.{inner}": tensor for name, part in parts.items() for inner, tensor in part.items()}
 
 
 def _unpacked(stored: Mapping[Any, Any]) -> dict[str, Any]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mmae_jax.baselines.satmae import DATE_SHARE, SatMAE
 from mmae_jax.baselines.sincos import sincos_square
-from mmae_jax.spec import FOUNDATION_MODELS, Experiment, SpecError
+from mmae_jax.spec import FOUNDATION_MODELS, Experiment
 from mmae_jax.weights.publishers.names import Names, Tensors
+from mmae_jax.weights.publishers.positions import POSITIONS, check_positions
 from mmae_jax.weights.publishers.timm import block_weights, embedding_weights
 from mmae_jax.weights.torch_names import Weight
-
-POSITIONS = "pos_embed"
-TOLERANCE = 1e-4
 
 
 def weights(experiment: Experiment) -> list[Weight]:
@@ -24,21 +20,10 @@ def weights(experiment: Experiment) -> list[Weight]:
     return [*table, *block_weights(experiment, ("vit", "transformer"))]
 
 
-def check_positions(tensors: Tensors, experiment: Experiment) -> None:
-    """Raises a `SpecError` where the positions in a file are not those that are computed."""
-    width, grid = experiment.model.architecture.embed_dim, FOUNDATION_MODELS["satmae"].grid
+def _check(tensors: Tensors, experiment: Experiment) -> None:
+    width = experiment.model.architecture.embed_dim
     width -= 3 * (width // DATE_SHARE)
-    expected = np.concatenate([np.zeros((1, width)), sincos_square(grid, width).reshape(-1, width)])[None]
-    found = tensors.get(POSITIONS)
-    if found is None:
-        return
-    if found.shape != expected.shape:
-        raise SpecError(f"{POSITIONS}: expected shape {expected.shape}, found {found.shape}")
-    difference = float(np.abs(found - expected).max())
-    if difference > TOLERANCE:
-        raise SpecError(
-            f"{POSITIONS}: expected sines and cosines of {grid}² places, found {difference:.2g} beside them"
-        )
+    check_positions(tensors, sincos_square(FOUNDATION_MODELS["satmae"].grid, width).reshape(-1, width))
 
 
-NAMES = Names(weights, dropped=(POSITIONS, "mask_token", "decoder", "norm.", "head."), check=check_positions)
+NAMES = Names(weights, dropped=(POSITIONS, "mask_token", "decoder", "norm.", "head."), check=_check)
