@@ -69,7 +69,7 @@ def read(series: Series, paths: Sequence[Path]) -> Content:
     row = 0
     for path in paths:
         layout = layout_of(series, path)
-        for batch in tables.batches(path, _wanted(series, layout)):
+        for batch in tables.batches(path, _wanted(series, layout), _told(series)):
             names.append(_names(batch.column(series.place), f"{path}: {series.place}"))
             for column, found in attributes.items():
                 found.append(_attribute(series, batch, column, path))
@@ -100,6 +100,14 @@ def _wanted(series: Series, layout: Layout) -> list[str]:
     date = [series.date] if series.date is not None else []
     bands = [column for of_times in layout.values() for columns in of_times.values() for column in columns]
     return [series.place, *date, *series.attributes, *bands]
+
+
+def _told(series: Series) -> list[str]:
+    """Returns the columns of names: those that hold neither dates nor numbers."""
+    others = {series.steps.column} if series.steps is not None else set()
+    if isinstance(series.coordinates, Points):
+        others |= {series.coordinates.lon, series.coordinates.lat}
+    return [series.place, *(column for column in series.attributes if column not in others)]
 
 
 def _names(column: pa.Array, where: str) -> pa.Array:

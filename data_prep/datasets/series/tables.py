@@ -51,8 +51,13 @@ def geo_metadata(path: Path) -> bytes | None:
         return found
 
 
-def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(path: Path, columns: Sequence[str], as_text: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
     """Yields columns of a table, some rows at a time: a large Parquet file is never in memory whole.
+
+    Args:
+      path: the table.
+      columns: which of its columns.
+      as_text: those that a CSV file has as they are written: a place 007 is not a place 7.
 
     Raises:
       DataPrepError: the table cannot be read, or lacks a column.
@@ -62,7 +67,7 @@ def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     with contextlib.ExitStack() as stack:
         with naming_errors(path, DataPrepError):
             file = stack.enter_context(path.open("rb"))
-            rows = _csv_rows(path, file, wanted) if _is_csv(path) else _parquet_rows(file, wanted)
+            rows = _csv_rows(path, file, wanted, as_text) if _is_csv(path) else _parquet_rows(file, wanted)
         while True:
             with naming_errors(path, DataPrepError):
                 batch = next(rows, None)
@@ -75,9 +80,10 @@ def _parquet_rows(file: object, wanted: list[str]) -> Iterator[pa.RecordBatch]:
     yield from parquet.ParquetFile(file).iter_batches(ROWS, columns=wanted)
 
 
-def _csv_rows(path: Path, file: object, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+def _csv_rows(path: Path, file: object, wanted: list[str], as_text: Sequence[str]) -> Iterator[pa.RecordBatch]:
     # whole, as the type of a column is that of all its cells
-    options = csv.ConvertOptions(include_columns=wanted, strings_can_be_null=True)
+    types = dict.fromkeys(as_text, pa.string())
+    options = csv.ConvertOptions(include_columns=wanted, strings_can_be_null=True, column_types=types)
     yield from csv.read_csv(file, parse_options=_parsing(path), convert_options=options).to_batches(ROWS)
 
 

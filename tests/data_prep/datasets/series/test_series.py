@@ -85,6 +85,13 @@ def test_the_same_bytes_whatever_the_processes_the_order_and_the_format(shards, 
         assert checksums(out) == checksums(shards)
 
 
+def test_names_of_digits_stay_as_they_are_written(tmp_path):
+    table = long_table(id=[f"{row // ROWS:03d}" for row in range(ROWS * len(PLACES))])
+    code, out = prepare(tmp_path, table, "table='fields.csv'", name="fields.csv")
+    assert code == 0
+    assert "007" in all_records(out)
+
+
 def test_a_table_in_several_files_is_one(shards, tmp_path):
     table = long_table()
     for part, rows in (("a", slice(0, 30)), ("b", slice(30, None))):
