@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,40 @@ class Content:
     observations: Mapping[str, Observations]
 
 
+@dataclasses.dataclass
+class _Gathered:
+    """Dates of one modality, batch by batch.
+
+    Attributes:
+      field: its name in the description.
+      columns: its description.
+      parts: numbers of rows, moments, pixels and states.
+      example: numbers that cannot be stored as described.
+    """
+
+    field: str
+    columns: Columns
+    parts: list[tuple[np.ndarray, ...]] = dataclasses.field(default_factory=list)
+    example: str = ""
+
+    def add(self, path: Path, batch: pa.RecordBatch, bands: Sequence[str], rows: np.ndarray, when: np.ndarray) -> None:
+        """Adds a date of each row of a batch, whose columns `bands` hold the values."""
+        numbers = [np.asarray(tables.numbers(batch.column(band), f"{path}: {band}")) for band in bands]
+        values = np.stack(numbers, axis=1)
+        pixels, states = stored(values, self.columns.sensor, self.columns.missing, self.columns.convert)
+        wrong = np.isin(states, WRONG)
+        if not self.example and wrong.any():
+            self.example = ", ".join(f"{value:g}" for value in values[wrong][0])
+        self.parts.append((rows, when, pixels, states))
+
+    def observations(self, place_of_row: np.ndarray) -> Observations:
+        """Returns all dates, by place and in order of time."""
+        row, when, pixels, states = (np.concatenate(arrays) for arrays in zip(*self.parts, strict=True))
+        place = place_of_row[row]
+        order = np.lexsort((row, when, place))
+        return Observations(place[order], when[order], pixels[order], states[order])
+
+
 def read(series: Series, paths: Sequence[Path]) -> Content:
     """Returns what the files of a table hold of what a description asks for.
 
@@ -64,27 +98,31 @@ def read(series: Series, paths: Sequence[Path]) -> Content:
     """
     names: list[pa.Array] = []
     attributes: dict[str, list[pa.Array]] = {column: [] for column in series.attributes}
-    parts: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in series.modalities}
-    examples: dict[str, str] = {}
-    row = 0
+    gathered = {name: _Gathered(f"modalities.{name}", columns) for name, columns in series.modalities.items()}
+    read_rows = 0
     for path in paths:
         layout = layout_of(series, path)
         for batch in tables.batches(path, _wanted(series, layout), _told(series)):
+            rows = np.arange(read_rows, read_rows + len(batch))
+            read_rows += len(batch)
             names.append(_names(batch.column(series.place), f"{path}: {series.place}"))
             for column, found in attributes.items():
                 found.append(_attribute(series, batch, column, path))
-            first = np.arange(row, row + len(batch), dtype=np.int64)
-            for name, columns in series.modalities.items():
-                parts[name] += _of_batch(series, batch, columns, layout[name], first, path, examples, name)
-            row += len(batch)
-    if not row:
+            for name, when, bands in _dates(layout):
+                gathered[name].add(path, batch, bands, rows, _moments(series, batch, when, path))
+    if not read_rows:
         raise DataPrepError(f"{paths[0]}: expected at least one row, found none")
-    places, rows = _numbered(names)
-    observed = {}
-    for name in list(parts):
-        observed[name] = _sorted(parts.pop(name), rows)  # popped, so that memory does not hold both
-        _check_fit(f"modalities.{name}", observed[name], examples.get(name, ""))
-    return Content(places, rows, {column: pa.concat_arrays(found) for column, found in attributes.items()}, observed)
+    places, place_of_row = _numbered(names)
+    observations = {name: _fitting(gathered.pop(name), place_of_row) for name in series.modalities}
+    told = {column: pa.concat_arrays(found) for column, found in attributes.items()}
+    return Content(places, place_of_row, told, observations)
+
+
+def _dates(layout: Layout) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Yields modality, when, and the column of each band."""
+    for name, of_times in layout.items():
+        for when, bands in of_times.items():
+            yield name, when, bands
 
 
 def layout_of(series: Series, path: Path) -> dict[str, dict[str, list[str]]]:
@@ -98,7 +136,7 @@ def layout_of(series: Series, path: Path) -> dict[str, dict[str, list[str]]]:
 
 def _wanted(series: Series, layout: Layout) -> list[str]:
     date = [series.date] if series.date is not None else []
-    bands = [column for of_times in layout.values() for columns in of_times.values() for column in columns]
+    bands = [column for _, _, columns in _dates(layout) for column in columns]
     return [series.place, *date, *series.attributes, *bands]
 
 
@@ -128,29 +166,6 @@ def _attribute(series: Series, batch: pa.RecordBatch, column: str, path: Path) -
     return tables.texts(found, where)
 
 
-def _of_batch(
-    series: Series,
-    batch: pa.RecordBatch,
-    columns: Columns,
-    of_times: Mapping[str, Sequence[str]],
-    first: np.ndarray,
-    path: Path,
-    examples: dict[str, str],
-    name: str,
-) -> list[tuple[np.ndarray, ...]]:
-    """Returns numbers of rows, moments, pixels and states of a batch, for each date that names of columns tell."""
-    found: list[tuple[np.ndarray, ...]] = []
-    for when, of_bands in of_times.items():
-        numbers = [np.asarray(tables.numbers(batch.column(column), f"{path}: {column}")) for column in of_bands]
-        values = np.stack(numbers, axis=1)
-        pixels, states = stored(values, columns.sensor, columns.missing, columns.convert)
-        wrong = np.isin(states, WRONG)
-        if name not in examples and wrong.any():
-            examples[name] = ", ".join(f"{value:g}" for value in values[wrong][0])
-        found.append((first, _moments(series, batch, when, path), pixels, states))
-    return found
-
-
 def _moments(series: Series, batch: pa.RecordBatch, when: str, path: Path) -> np.ndarray:
     if series.date is not None:
         return moments.of_column(batch.column(series.date), series.date_format, f"{path}: {series.date}")
@@ -174,20 +189,15 @@ def _numbered(names: list[pa.Array]) -> tuple[list[str], np.ndarray]:
     return [found[one] for one in order], number[np.asarray(coded.indices)]
 
 
-def _sorted(parts: list[tuple[np.ndarray, ...]], rows: np.ndarray) -> Observations:
-    row, when, pixels, states = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    place = rows[row]
-    order = np.lexsort((row, when, place))
-    return Observations(place[order], when[order], pixels[order], states[order])
-
-
-def _check_fit(field: str, observed: Observations, example: str) -> None:
-    """Raises a `DataPrepError` where most dates cannot be stored as described: then the description is wrong."""
+def _fitting(gathered: _Gathered, place_of_row: np.ndarray) -> Observations:
+    """Returns the dates of a modality; a `DataPrepError` where most cannot be stored: then the description is wrong."""
+    observed = gathered.observations(place_of_row)
     counts = {state: int(np.count_nonzero(observed.states == state)) for state in (State.THERE, *WRONG)}
     worst = max(WRONG, key=lambda state: counts[state])
     if sum(counts[state] for state in WRONG) > counts[State.THERE]:
         of = f"{counts[worst]} of {sum(counts.values())} dates"
         raise DataPrepError(
-            f"{field}: {FAULTS[worst]}, found others at {of}, e.g. {example}; is the unit another? "
+            f"{gathered.field}: {FAULTS[worst]}, found others at {of}, e.g. {gathered.example}; is the unit another? "
             "(convert=, missing=, scale and offset of the sensor)"
         )
+    return observed

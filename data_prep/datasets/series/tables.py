@@ -123,14 +123,20 @@ def texts(column: pa.Array, where: str) -> pa.Array:
     """
     plain = _plain(column)
     if pa.types.is_floating(plain.type):
-        plain = pc.if_else(pc.is_nan(plain), None, plain)
-        if pc.all(pc.equal(plain, pc.round(plain))).as_py() is not False:
-            plain = pc.cast(plain, pa.int64())  # what integers were before a cell was empty
+        return _of_floats(pc.cast(plain, pa.float64()))
     try:
         found = pc.utf8_trim_whitespace(pc.cast(plain, pa.string()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataPrepError(f"{where}: expected text or numbers, found {plain.type}") from error
     return pc.if_else(pc.equal(found, ""), None, found)
+
+
+def _of_floats(column: pa.Array) -> pa.Array:
+    """Returns numbers as text; whole ones as the integers that they were before another cell was empty."""
+    known = pc.if_else(pc.is_nan(column), None, column)
+    whole = pc.and_(pc.equal(known, pc.round(known)), pc.less(pc.abs(known), 2.0**53))
+    integers = pc.cast(pc.if_else(whole, known, None), pa.int64())
+    return pc.coalesce(pc.cast(integers, pa.string()), pc.cast(known, pa.string()))
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -59,32 +60,23 @@ def list_tiles(series: Series, raw_dir: Path) -> dict[str, list[SeriesTile]]:
     for column in series.attributes:
         faults = attribute(content, column).faults | faults
     chosen = _with_label(series, labels, len(content.places))
-    ends = {
-        name: np.searchsorted(each.place, np.arange(len(content.places) + 1)).tolist()
-        for name, each in content.observations.items()
-    }
+    parts = {name: _by_place(each, len(content.places)) for name, each in content.observations.items()}
     found: dict[str, list[SeriesTile]] = {}
     for place, split in _assigned(series, content, chosen, paths[0]):
-        found.setdefault(split, []).append(
-            SeriesTile(
-                content.places[place],
-                {
-                    name: _part(each, ends[name][place], ends[name][place + 1])
-                    for name, each in content.observations.items()
-                },
-                {field: values[place] for field, values in labels.items()},
-                where[place],
-                faults.get(place),
-            )
-        )
+        observations = {name: of_places[place] for name, of_places in parts.items()}
+        told = {field: values[place] for field, values in labels.items()}
+        tile = SeriesTile(content.places[place], observations, told, where[place], faults.get(place))
+        found.setdefault(split, []).append(tile)
     _tell_absent(content)
     if "train" not in found:
         raise DataPrepError(f"splits: expected places in split train, found {', '.join(found) or 'none'}")
     return found
 
 
-def _part(observed: Observations, start: int, stop: int) -> Observations:
-    return Observations(*(getattr(observed, field.name)[start:stop] for field in dataclasses.fields(observed)))
+def _by_place(observed: Observations, places: int) -> list[Observations]:
+    arrays = [getattr(observed, field.name) for field in dataclasses.fields(observed)]
+    ends = np.searchsorted(observed.place, np.arange(places + 1)).tolist()
+    return [Observations(*(array[start:stop] for array in arrays)) for start, stop in itertools.pairwise(ends)]
 
 
 def _labels(series: Series, content: Content, path: Path) -> dict[str, list[float]]:

@@ -2,8 +2,10 @@
 
 import math
 
+import pyarrow as pa
 import pytest
 
+from data_prep.datasets.series import tables
 from data_prep.datasets.series.folds import Folds
 from data_prep.errors import DataPrepError
 from mmae_jax.spec import SpecError
@@ -138,3 +140,11 @@ def test_folds_are_as_large_as_groups_allow_and_do_not_depend_on_order():
         Folds(2, "group", val=0.9).splits(["a", "b"])
     with pytest.raises(SpecError, match=r"splits.val: expected another fold than 0"):
         Folds(3, val=0).check()
+
+
+def test_numbers_are_one_text_whatever_stands_beside_them():
+    whole = tables.texts(pa.array([1.0, None, 3.0]), "x").to_pylist()
+    mixed = tables.texts(pa.array([1.0, float("nan"), 2.5, 1e300]), "x").to_pylist()
+    assert whole == ["1", None, "3"]
+    assert mixed == ["1", None, "2.5", "1e+300"]
+    assert tables.texts(pa.array([" a", "", "b "]).dictionary_encode(), "x").to_pylist() == ["a", None, "b"]
