@@ -34,13 +34,15 @@ OPTIONS = ("published", "runlocal")
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    """Returns the experiment; `arg` is ENCODER,DATASET with any of `OPTIONS` behind, `dinov2,treesatai_ts` if empty."""
-    encoder, _, rest = (arg or "dinov2,treesatai_ts").partition(",")
-    dataset, *options = rest.split(",")
-    if encoder not in FOUNDATION_MODELS or dataset not in DATASETS or not set(options) <= set(OPTIONS):
-        expected = f"ENCODER,DATASET of {', '.join(FOUNDATION_MODELS)} and {', '.join(DATASETS)}"
-        raise ValueError(f"configs/foundation_models.py: expected {expected}, found {arg!r}")
-    shrunk, published = "runlocal" in options, "published" in options
+    """Returns the experiment; `arg` is ENCODER,DATASET and any of `OPTIONS`; dinov2 on treesatai_ts if empty."""
+    parts = arg.split(",") if arg else []
+    known = (*FOUNDATION_MODELS, *DATASETS, *OPTIONS)
+    for part in parts:
+        if part not in known:
+            raise ValueError(f"configs/foundation_models.py: expected some of {', '.join(known)}, found {part!r}")
+    encoder = next((part for part in parts if part in FOUNDATION_MODELS), "dinov2")
+    dataset = next((part for part in parts if part in DATASETS), DATASETS[0])
+    shrunk, published = "runlocal" in parts, "published" in parts
     config = importlib.import_module(f"configs.{dataset}").get_config("runlocal" if shrunk else None)
     config.model.update(encoder=encoder, fusion=FOUNDATION_MODELS[encoder].fusions[0], inter_depth=0)
     if not shrunk:
