@@ -67,3 +67,20 @@ def test_satmae_sees_one_sensor():
     two["inputs"]["s2_again"]["stored_as"] = "s2"
     with pytest.raises(SpecError, match=r"inputs: expected one, as satmae sees one sensor, found s2, s2_again"):
         config.experiment_from_config(two)
+
+
+@pytest.mark.parametrize("encoder", spec.FOUNDATION_MODELS)
+@pytest.mark.parametrize("options", ["", ",published", ",runlocal"])
+def test_every_model_can_be_used_on_every_dataset_with_its_sensors(encoder, options):
+    for dataset in foundation_models.DATASETS:
+        if dataset == "pureforest" and "s2" in foundation_models.SENSORS.get(encoder, ()) and encoder != "dofa":
+            continue  # aerial images alone
+        found = config.experiment_from_config(foundation_models.get_config(f"{encoder},{dataset}{options}"))
+        assert found.model.encoder == encoder
+        assert found.inputs
+
+
+def test_croma_pairs_images_of_its_sixteen_heads():
+    found = config.experiment_from_config(foundation_models.get_config("croma,treesatai_ts,published"))
+    assert (found.model.inter_depth, found.model.architecture.heads) == (6, 16)
+    assert found.inputs["s2"].num_dates == found.inputs["s1_asc"].num_dates + found.inputs["s1_des"].num_dates

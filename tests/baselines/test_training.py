@@ -19,18 +19,23 @@ from tests import experiments, runs
 from tests.baselines import cases
 
 STEPS = 2
+PAIRED = ("s2", "s1_asc")
+CROMA = dataclasses.replace(cases.TINY, heads=16, dim_head=2)
 
 
 def tiny(shards, encoder, phase=None, **model):
-    """Returns that of `configs/foundation_models.py` with Sentinel-2 of two dates, in the tiniest of models."""
+    """Returns the experiment of `configs/foundation_models.py` with images of two dates, in the tiniest of models."""
     fields = foundation_models.get_config(f"{encoder},treesatai_ts,runlocal")
     found = config.experiment_from_config(fields)
-    patch = found.inputs["s2"].patch_size
-    s2 = dataclasses.replace(found.inputs["s2"], image_size=2 * patch, num_dates=2)
-    changed = dataclasses.replace(found.model, architecture=cases.TINY, **model)
+    inputs = {name: used for name, used in found.inputs.items() if name in (PAIRED if encoder == "croma" else ("s2",))}
+    inputs = {
+        name: dataclasses.replace(used, image_size=2 * used.patch_size, num_dates=2) for name, used in inputs.items()
+    }
+    sizes = {"architecture": cases.TINY} | ({"architecture": CROMA, "inter_depth": 1} if encoder == "croma" else {})
+    changed = dataclasses.replace(found.model, **sizes | model)
     settings = dataclasses.replace(found.finetune, batch_size=8, base_lr=1e-2, **(phase or {}))
     data = dataclasses.replace(found.data, dir=str(shards))
-    return dataclasses.replace(found, inputs=immutabledict(s2=s2), model=changed, finetune=settings, data=data)
+    return dataclasses.replace(found, inputs=immutabledict(inputs), model=changed, finetune=settings, data=data)
 
 
 def train(experiment, mesh):
@@ -45,7 +50,7 @@ def train(experiment, mesh):
     return before, jax.tree.map(np.asarray, by_path(state.params)), losses
 
 
-@pytest.mark.parametrize("encoder", ["dinov2", "satmae"])
+@pytest.mark.parametrize("encoder", ["dinov2", "dofa", "croma", "prithvi", "satmae"])
 def test_losses_do_not_depend_on_the_mesh(synthetic_shards, encoder):
     experiment = tiny(synthetic_shards, encoder)
     expected = train(experiment, runs.one_device())[2]
@@ -103,3 +108,21 @@ def test_layer_decay_scales_whole_steps(synthetic_shards):
     path = ("encoder", "shared", "position")
     steps = [np.abs(after[path] - before[path]).max() for before, after, _ in (plain, slow)]
     assert steps[1] < 1e-5 * steps[0]
+
+
+@pytest.mark.parametrize("encoder", ["dofa", "croma", "prithvi"])
+def test_embeddings_learn_slowest(synthetic_shards, encoder):
+    experiment = tiny(synthetic_shards, encoder)
+    found = factors(experiment, 0.5)
+    embeddings = [array for path, array in found.items() if "patch_embed" in path]
+    assert {float(array.min()) for array in embeddings} <= {0.125, 1.0}, "1 of new bands"
+    assert min(float(array.min()) for array in found.values()) == 0.125
+
+
+@pytest.mark.parametrize(("encoder", "forgotten"), [("dofa", "cls_token"), ("croma", "norm")])
+def test_as_published_layer_decay_forgets_parameters(synthetic_shards, encoder, forgotten):
+    experiment = tiny(synthetic_shards, encoder)
+    published = dataclasses.replace(experiment.model, foundation=spec.Foundation(mode="published"))
+    found = factors(dataclasses.replace(experiment, model=published), 0.5)
+    still = {path for path, array in found.items() if not array.any()}
+    assert still == {path for path in found if forgotten in path and path[0] != "heads"}
