@@ -31,12 +31,13 @@ def experiment(
     *,
     architecture: spec.Architecture = TINY,
     unit: str = "none",
+    target: str = "trees",
     **model: Any,
 ) -> spec.Experiment:
     """Returns a checked experiment that probes and finetunes."""
     fusion = spec.FOUNDATION_MODELS[encoder].fusions[0]
     fields = {"encoder": encoder, "fusion": fusion, "inter_depth": 0, "architecture": architecture}
-    found = experiments.experiment((), ("trees",), modalities=dict(inputs), **fields | model)
+    found = experiments.experiment((), (target,), modalities=dict(inputs), **fields | model)
     modalities = {name: dataclasses.replace(one, unit=unit) for name, one in found.dataset.modalities.items()}
     dataset = dataclasses.replace(found.dataset, modalities=immutabledict(modalities))
     found = dataclasses.replace(found, dataset=dataset, phases=("probe", "finetune"))

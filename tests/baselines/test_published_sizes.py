@@ -30,6 +30,21 @@ def features(of, network, samples):
     return jax.jit(lambda given: model.encoder.features(given))(samples)
 
 
+@pytest.mark.parametrize(("encoder", "patches"), [("dinov2", 37), ("dinov2", 16), ("dinov2_sat", 14)])
+def test_dinov2(encoder, patches):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    sizes, published = BASE if encoder == "dinov2" else LARGE, spec.FOUNDATION_MODELS[encoder]
+    settings = {"hidden_size": sizes.embed_dim, "num_hidden_layers": sizes.depth, "num_attention_heads": sizes.heads}
+    side, patch = published.grid * published.patch_size, published.patch_size
+    network = transformers.Dinov2Model(transformers.Dinov2Config(image_size=side, patch_size=patch, **settings)).eval()
+    image = pixels(patches, patch, 1, 3)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(image[:, 0])).last_hidden_state[:, 1:]
+    inputs = {"rgb": cases.image(encoder, patches)}
+    of = cases.experiment(encoder, inputs, architecture=sizes, date_encoding=False)
+    cases.assert_close(features(of, network, cases.samples(of, {"rgb": image}))["rgb"][:, 0], expected.numpy())
+
+
 def test_dofa():
     torch, models = pytest.importorskip("torch"), pytest.importorskip("torchgeo.models")
     network = models.DOFA(img_size=224, embed_dim=768, depth=12, num_heads=12, global_pool=False).eval()

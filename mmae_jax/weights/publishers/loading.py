@@ -46,7 +46,7 @@ def from_publisher(tensors: Tensors, experiment: Experiment, where: object) -> F
     names.check(tensors, experiment)
     shapes = _shapes(experiment)
     taken = filled(tensors, {weight.path: shapes[weight.path] for weight in table}, table)
-    rows = [Row(_dotted(weight), LOADED, weight.name, tensors[weight.name].shape, weight.shape) for weight in table]
+    rows = [Row(_dotted(one), LOADED, one.name, tensors[one.name].shape, _shape(one, shapes)) for one in table]
     used = {weight.name for weight in table}
     for name in sorted(tensors.keys() - used):
         how = "not used by this encoder" if name.startswith(names.dropped) else "unknown"
@@ -110,6 +110,11 @@ def _with_new(taken: dict[Path, np.ndarray], rows: list[Row], experiment: Experi
     if missing:
         raise SpecError("\n  ".join([f"{where}: has no weights for parts of this model", *missing[:LISTED]]))
     return taken, LoadReport(str(where), tuple(rows))
+
+
+def _shape(weight: Weight, shapes: Mapping[Path, tuple[int, ...]]) -> tuple[int, ...]:
+    """Returns the shape that a tensor has in the model."""
+    return shapes[weight.path] if weight.layer is None else shapes[weight.path][1:]
 
 
 def _dotted(weight: Weight) -> str:

@@ -18,7 +18,7 @@ TARGET = ("kind", "classes", "threshold", "pixel_values")
 MODEL = ("date_encoding", "architecture", "inter_depth", "encoder")
 """Further fields in which a difference stops."""
 INPUT_CIRCUMSTANCES = ("image_size", "num_dates", "norm_bands", "mask_threshold", "name_group")
-MODEL_CIRCUMSTANCES = ("fusion", "interpolate", "grid_pos_enc")
+MODEL_CIRCUMSTANCES = ("fusion", "interpolate", "grid_pos_enc", "foundation")
 """What may differ, and is said: a model can be taken to other crops, dates and resolutions."""
 
 
