@@ -62,7 +62,8 @@ def scores_from_confusion(confusion: np.ndarray, metrics: Sequence[str]) -> Clas
 
     Args:
       confusion: integers `[C, C]`, rows true, columns predicted.
-      metrics: names of the overall scores: of `overall_accuracy`, `average_f1` and `average_iou`.
+      metrics: names of the overall scores: of `overall_accuracy`, `average_f1`, `weighted_f1` (by how frequent
+        classes are) and `average_iou`.
     """
     confusion = np.asarray(confusion, np.int64)
     hits, support, predicted = np.diag(confusion), confusion.sum(1), confusion.sum(0)
@@ -76,6 +77,7 @@ def scores_from_confusion(confusion: np.ndarray, metrics: Sequence[str]) -> Clas
     overall = {
         "overall_accuracy": float(_ratio(hits.sum(), support.sum())),
         "average_f1": _mean(per_class["f1"]),
+        "weighted_f1": _weighted_mean(per_class["f1"], _ratio(support, support.sum())),
         "average_iou": _mean(per_class["iou"]),
     }
     return ClassScores({name: overall[name] for name in metrics}, per_class, support, confusion)

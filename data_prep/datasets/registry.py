@@ -24,6 +24,7 @@ DATASETS = (
     "pureforest",
     "s2_naip_urban",
     "treesatai_ts",
+    "trial_fields",
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from mmae_jax.command_line.overrides import Override, overridden
 from mmae_jax.config import experiment_from_config, to_plain
 from mmae_jax.exit_codes import UsageError
-from mmae_jax.spec import Experiment
+from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.spec.error import shown
 
 
@@ -39,7 +39,7 @@ def load_fields(source: str, overrides: Sequence[Override] = ()) -> dict[str, An
     file, _, argument = source.partition(":")
     if not Path(file).is_file():
         raise UsageError(f"--config: expected a config file, found none at {file!r}")
-    with _named(file):
+    with naming_lines(file):
         get_config = runpy.run_path(file).get("get_config")
         if get_config is None:
             raise UsageError(f"--config: expected a function get_config in {file}, found none")
@@ -51,22 +51,26 @@ def load_fields(source: str, overrides: Sequence[Override] = ()) -> dict[str, An
 
 
 @contextlib.contextmanager
-def _named(file: str) -> Iterator[None]:
-    """Names the line of a config file whose code raises: it is the user's to mend.
+def naming_lines(file: str, what: str = "--config") -> Iterator[None]:
+    """Names the line of a Python file whose code raises: it is the user's to mend.
+
+    Args:
+      file: the file.
+      what: by which it is given.
 
     Raises:
       UsageError: with the line; a `ValueError` of an argument, which says all, keeps its message.
     """
     try:
         yield
-    except UsageError:
+    except SpecError:
         raise
     except SyntaxError as error:
-        raise UsageError(f"--config: expected Python, found {file}, line {error.lineno}: {error.msg}") from error
+        raise UsageError(f"{what}: expected Python, found {file}, line {error.lineno}: {error.msg}") from error
     except Exception as error:
         if isinstance(error, ValueError) and Path(file).name in str(error):
             raise UsageError(str(error)) from error
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         where = f"{file}, line {lines[-1]}" if lines else file
         said = shown(str(error)).strip("'\"")
-        raise UsageError(f"--config: {where}: {type(error).__name__}: {said}") from error
+        raise UsageError(f"{what}: {where}: {type(error).__name__}: {said}") from error

@@ -26,6 +26,7 @@ COMMANDS = {
     "embed": "write vectors of tiles or patches, as a table, an array or an image",
     "evaluate": "score a trained model by several protocols, with intervals and controls",
     "sweep": "search over fields of an experiment",
+    "claims": "ask whether a claim about models holds, on made-up data or yours",
     "report": "one page of what a run did: curves, scores, reconstructions, maps",
     "bench": "measure speed and size",
     "launch": "train with several processes on this machine",

@@ -18,7 +18,7 @@ from mmae_jax.tasks.exclusive import Exclusive
 class Classif(Exclusive):
     """One class for a tile, stored as its index."""
 
-    metrics = ("overall_accuracy", "average_f1")
+    metrics = ("overall_accuracy", "average_f1", "weighted_f1")
     per_tile = True
 
     def from_stored(self, target: Target, stored: np.ndarray) -> np.ndarray:

@@ -1,0 +1,112 @@
+"""Does the runs of a claim, some at a time, each in a process of its own; what is finished is not done again."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import IO
+
+from mmae_jax.claims.table import Run
+from mmae_jax.exit_codes import DONE, PREEMPTED, USAGE, how_ended
+from mmae_jax.launch.signals import EXIT_CODES, Preempted
+from mmae_jax.spec import SpecError
+
+PROGRAM = (sys.executable, "-m", "mmae_jax")
+POLL_SECONDS = 0.1
+TOLD_TO_END = frozenset(EXIT_CODES.values()) | {PREEMPTED}
+
+
+@dataclasses.dataclass
+class _Started:
+    run: Run
+    process: subprocess.Popen[bytes]
+    lines: IO[bytes]
+    begun: float
+
+
+class Work:
+    """Runs that are done some at a time.
+
+    Signals that tell this process to end are passed on: runs save their state, and the same command goes on from there.
+    """
+
+    def __init__(self, processes: int, done: Callable[[Run], None]) -> None:
+        self.processes, self.done = processes, done
+        self.failed: dict[Run, str] = {}
+        self._started: list[_Started] = []
+        self._told: list[int] = []
+
+    def do(self, runs: Sequence[Run]) -> None:
+        """Does the runs that are not finished; those that fail are in `failed`, with their last line.
+
+        Raises:
+          Preempted: told to end; the runs at work have saved their state.
+          SpecError: a run cannot be started as it is described, so that none can.
+        """
+        waiting = [run for run in runs if not run.finished]
+        previous = {number: signal.signal(number, self._pass_on) for number in EXIT_CODES}
+        try:
+            while (waiting and not self._told) or self._started:
+                self._start(waiting)
+                time.sleep(POLL_SECONDS)
+                self._collect()
+        finally:
+            for started in self._started:
+                started.process.kill()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        if self._told:
+            code = EXIT_CODES.get(signal.Signals(self._told[0]), PREEMPTED)
+            raise Preempted("told to end; the same command goes on", code)
+
+    def _start(self, waiting: list[Run]) -> None:
+        for run in list(waiting):
+            if len(self._started) >= self.processes or self._told:
+                return
+            if run.after is not None and run.after in self.failed:
+                self.failed[run] = f"{run.after.name}, from which it starts, failed"
+            elif run.after is not None and not run.after.finished:
+                continue
+            else:
+                self._started.append(_start(run))
+            waiting.remove(run)
+
+    def _collect(self) -> None:
+        for started in list(self._started):
+            if (code := started.process.poll()) is None:
+                continue
+            self._started.remove(started)
+            started.lines.close()
+            started.run.took(time.monotonic() - started.begun)
+            if code == USAGE:
+                raise SpecError(f"{started.run.name}: {_last_line(started.run)}")
+            if code == DONE:
+                self.done(started.run)
+            elif code not in TOLD_TO_END or not self._told:
+                self.failed[started.run] = f"{how_ended(code)}: {_last_line(started.run)}"
+
+    def _pass_on(self, number: int, _: FrameType | None) -> None:
+        self._told.append(number)
+        for started in self._started:
+            started.process.send_signal(number)
+
+
+def _start(run: Run) -> _Started:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    lines = run.lines.open("ab")
+    command = [*PROGRAM, "train", *run.arguments, f"--workdir={run.workdir}"]
+    # in a group of its own: Ctrl-C reaches it once, through this process
+    process = subprocess.Popen(command, stdout=lines, stderr=lines, env=os.environ, start_new_session=True)
+    return _Started(run, process, lines, time.monotonic())
+
+
+def _last_line(run: Run) -> str:
+    lines = [line for line in run.lines.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["nothing"])[-1].removeprefix("error: ")
