@@ -250,6 +250,7 @@ def test_the_tables_name_all_datasets_configs_and_scores():
         "__init__",
         "common",
         "cross_dataset",
+        "foundation_models",
         "quickstart",
     }
     for name in registry.DATASETS:

@@ -220,11 +220,15 @@ def _check_joint(experiment: Experiment) -> None:
             f"model.inter_depth: expected 0, or {depth // 2} for croma's joint blocks, half as many as optical ones, "
             f"found {joint}"
         )
-    if not joint:
-        return
-    inputs, optical, radar = experiment.inputs, optical_input(experiment), radar_inputs(experiment)
-    if optical is None or not radar:
+    optical, radar = optical_input(experiment), radar_inputs(experiment)
+    if joint and (optical is None or not radar):
         raise SpecError(f"model.inter_depth: expected 0 without both Sentinel-1 and Sentinel-2, found {joint}")
+    if joint and optical is not None:
+        _check_pairs(experiment, optical, radar)
+
+
+def _check_pairs(experiment: Experiment, optical: str, radar: tuple[str, ...]) -> None:
+    inputs = experiment.inputs
     for name in radar:
         if inputs[name].grid != inputs[optical].grid:
             raise SpecError(

@@ -8,6 +8,8 @@ import pytest
 from immutabledict import immutabledict
 
 from mmae_jax import spec
+from mmae_jax.baselines.croma import OPTICAL_BANDS
+from mmae_jax.baselines.radiometry import SURFACE
 from mmae_jax.checks import check_experiment
 from mmae_jax.spec import SpecError
 from tests.baselines import cases
@@ -96,6 +98,23 @@ def test_as_published_pairs_are_of_the_same_place_and_have_to_be_as_many():
     assert encoder.available(without(samples, "s1_des"))["s2"][0, :, 0].tolist() == [True] * 5 + [False]
     with pytest.raises(SpecError, match=r"inputs\.s2\.num_dates: expected 3 in mode published"):
         experiment({"s2": 4, "s1_asc": 2, "s1_des": 1}, foundation=PUBLISHED)
+
+
+def test_channels_are_given_from_0_to_1_and_neighbours_stand_for_bands_that_are_not_there():
+    of = experiment({"s2": 1}, joint=False, date_encoding=False)
+    encoder, seen = cases.model(of, cases.tensors(of)).encoder, []
+    encoder.optical_encoder = lambda pixels: seen.append(pixels) or jnp.zeros((1, 1, 4, 64))
+    values = np.array([SURFACE[band].mean for band in S2])
+    values[0] -= 2 * SURFACE["B02"].deviation
+    values[7] += SURFACE["B8A"].deviation
+    values[9] += 3 * SURFACE["B12"].deviation
+    pixels = np.broadcast_to(np.float32(values)[None, None, :, None, None], (1, 1, 10, 16, 16))
+    samples = cases.samples(of, {"s2": pixels})
+    encoder.features(samples)
+    expected = {"B01": 0, "B02": 0, "B8A": 0.75, "B09": 0.75, "B12": 1}
+    np.testing.assert_allclose(seen[0][0, 0, :, 0, 0], [expected.get(band, 0.5) for band in OPTICAL_BANDS], atol=1e-5)
+    encoder.features(without(samples, "s2", garbage=9.0))
+    np.testing.assert_array_equal(seen[1], 0.5)
 
 
 def test_both_orbits_go_through_one_encoder_and_bands_may_come_in_any_order():
