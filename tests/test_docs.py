@@ -252,6 +252,7 @@ def test_the_tables_name_all_datasets_configs_and_scores():
         "cross_dataset",
         "foundation_models",
         "quickstart",
+        "series",
     }
     for name in registry.DATASETS:
         parser = argparse.ArgumentParser(add_help=False)

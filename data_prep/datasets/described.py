@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import runpy
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from data_prep.arguments import add_shard_options, path
@@ -33,8 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser, kind: str, begins: str) -> No
     add_shard_options(parser)
 
 
-def prepare_described(options: argparse.Namespace, source: Source, description: object) -> None:
+def prepare_described(
+    options: argparse.Namespace,
+    source: Source,
+    description: object,
+    snippet: Callable[[Path], str] = config_snippet,
+) -> None:
     """Prepares what a Python file describes; tells what became of it, and prints a config to start from.
+
+    Args:
+      options: those of `add_arguments`.
+      source: what is prepared.
+      description: what the Python file describes.
+      snippet: folder of shards → the config.
 
     Raises:
       DataPrepError: as `prepare` does; names the Python file.
@@ -54,12 +66,12 @@ def prepare_described(options: argparse.Namespace, source: Source, description: 
             options={"description": hashlib.sha256(repr(description).encode()).hexdigest()},
         )
     except FinishedError:
-        print(config_snippet(options.out_dir))
+        print(snippet(options.out_dir))
         raise
     except DataPrepError as error:
         raise DataPrepError(f"{options.spec}: {error}") from error
     print(described(summaries, source.contract, options.out_dir))
-    print(config_snippet(options.out_dir))
+    print(snippet(options.out_dir))
 
 
 def run_spec(spec: Path, variable: str = VARIABLE) -> object:

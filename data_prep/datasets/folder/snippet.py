@@ -38,7 +38,7 @@ from mmae_jax.contract import read_contract
 def get_config(arg=None):
     config = ConfigDict()
     config.dataset = to_plain(read_contract({directory!r}))
-    config.data = dict({data})
+    config.data = dict(dir={directory!r})
     config.inputs = dict(
 {inputs}
     )
@@ -66,7 +66,6 @@ def config_snippet(directory: Path) -> str:
     phases = PHASES if dataset.targets else PHASES[:1]
     return TEMPLATE.format(
         directory=str(directory),
-        data=_data(dataset, directory),
         inputs="\n".join(f"        {_input(name, dataset, directory)}," for name in dataset.modalities),
         targets=tuple(dataset.targets),
         reference=_reference(dataset),
@@ -76,12 +75,6 @@ def config_snippet(directory: Path) -> str:
         ),
         few=min(tiles, FEW),
     )
-
-
-def _data(dataset: Dataset, directory: Path) -> str:
-    """Single pixels are read before a process that reads them has begun."""
-    single = all(modality.size == 1 for modality in dataset.modalities.values())
-    return f"dir={str(directory)!r}, workers=0" if single else f"dir={str(directory)!r}"
 
 
 def _phase(phase: str, dataset: Dataset, batch_size: int, splits: Collection[str]) -> str:

@@ -6,6 +6,7 @@ import argparse
 
 from data_prep.datasets.described import add_arguments as add_described
 from data_prep.datasets.described import prepare_described
+from data_prep.datasets.series_snippet import config_snippet
 from data_prep.errors import DataPrepError
 
 
@@ -22,4 +23,4 @@ def _run(options: argparse.Namespace) -> None:
     except ModuleNotFoundError as error:
         raise DataPrepError(f"tables need {error.name} to be read: pip install 'mmae_jax[prep]'") from error
     series = preparation.load(options.spec, options.raw_dir or options.spec.parent, options.fold)
-    prepare_described(options, preparation.source(series), series)
+    prepare_described(options, preparation.source(series), series, config_snippet)

@@ -59,7 +59,7 @@ def test_the_printed_config_trains_on_the_shards(tmp_path, capsys):
     assert prepare(tmp_path, long_table())[0] == 0
     printed = capsys.readouterr().out
     config = tmp_path / "my_config.py"
-    config.write_text(printed[printed.index("from ml_collections") :])
+    config.write_text(printed[printed.index("from configs") :])
     experiment = load_experiment(f"{config}:runlocal")
     assert experiment.targets == ("crop",)
     batch = train_dataset(experiment, "pretrain", open_shards(experiment).source(("train",)), 2)[0]
