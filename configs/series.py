@@ -1,9 +1,9 @@
 """Series of single pixels, as `python -m data_prep series` prepares them: a small model of all sensors and dates.
 
-Settings found on 1,862 labelled places in Canada, 9 crops, 18 months of Sentinel-2 and -1, on two folds with one
-seed (docs/series.md has the figures): weighted F1 0.79 and 0.76 with all labels, where a linear model has 0.80 and 0.78;
-0.71 and 0.69 with a tenth of them (linear 0.66 and 0.67, without pretraining 0.66 and 0.57).
-The model has 0.14 M parameters; pretraining takes about a minute on one idle core, finetuning half a minute.
+Settings found on 1,862 labelled places in Canada, 9 crops, 18 months of Sentinel-2 and -1, on two folds with one seed
+(docs/series.md has the figures): weighted F1 0.79 and 0.76 with all labels, where a linear model has 0.80 and 0.78;
+0.71 and 0.69 with a tenth of them (linear 0.66 and 0.67, without pretraining 0.66 and 0.57). The model has 0.14 M
+parameters; pretraining takes about a minute on one idle core, finetuning half a minute.
 
 `data_prep series` ends by printing a config that uses `experiment` for its shards: save it as my_config.py, then
 
