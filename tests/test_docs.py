@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -25,7 +26,7 @@ from data_prep.datasets.folder.description import Folder
 from data_prep.datasets.series.description import Series
 from mmae_jax.command_line import program as mmae_jax_program
 from mmae_jax.tasks import TASKS
-from tests import runs
+from tests import compilation, runs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -127,6 +128,8 @@ def copied_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_the_commands_of_a_page_run(page, request, tmp_path, monkeypatch):
     places = {name: str(request.getfixturevalue(fixture)) for name, fixture in PLACES[page.stem].items()}
     monkeypatch.chdir(tmp_path)
+    jax.devices()  # this process has its devices; those it starts have one, as users' have
+    monkeypatch.setenv("XLA_FLAGS", compilation.environment()["XLA_FLAGS"])
     for block in blocks(page):
         if block.mark != RUN:
             continue
