@@ -15,6 +15,9 @@ from mmae_jax.spec import Experiment, Modality
 BRIGHTEST_REFLECTANCE = 0.3
 """Reflectance that is 1 in a picture, as previews of Sentinel-2 have it; clouds and snow are brighter."""
 
+MEAN_OF_PICTURES = 0.45
+"""Brightness of the pictures that models were trained on; as bright are those of sensors that use few of their values."""
+
 
 class Statistics(NamedTuple):
     """Mean and standard deviation of each channel, of pixels from 0 to 1."""
@@ -55,6 +58,8 @@ def brightest(modality: Modality) -> float | None:
         return BRIGHTEST_REFLECTANCE
     if "digital number" not in unit:
         return None
+    if modality.dtype != "uint8" and modality.typical_means is not None:  # few of 65,536 values are used
+        return (float(np.mean(modality.typical_means)) * modality.scale + modality.offset) / MEAN_OF_PICTURES
     if modality.value_range is not None:
         return modality.value_range[1] * modality.scale + modality.offset
     return 255.0 if modality.dtype == "uint8" else None

@@ -44,6 +44,12 @@ def test_each_band_is_normalised_by_its_colour_and_others_by_the_average(unit, d
     np.testing.assert_allclose(found, (brightness - np.array(mean)) / deviation, rtol=1e-5)
 
 
+def test_a_sensor_that_uses_few_of_its_values_is_as_bright_as_pictures():
+    of_spot = {"dtype": "uint16", "value_range": (0.0, 65535.0), "typical_means": (400.0, 500.0, 500.0, 600.0)}
+    found = fed("digital number", value=500.0, **of_spot)
+    np.testing.assert_allclose(found[0], (0.45 - MEAN[0]) / DEVIATION[0], rtol=1e-5)
+
+
 def test_what_is_no_brightness_comes_as_the_experiment_scales_it():
     np.testing.assert_allclose(fed("backscatter, dB"), 0.3)
 
