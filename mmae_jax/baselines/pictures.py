@@ -16,7 +16,7 @@ BRIGHTEST_REFLECTANCE = 0.3
 """Reflectance that is 1 in a picture, as previews of Sentinel-2 have it; clouds and snow are brighter."""
 
 MEAN_OF_PICTURES = 0.45
-"""Brightness of the pictures that models were trained on; as bright are those of sensors that use few of their values."""
+"""Of those that models were trained on, from 0 to 1; so bright is what a sensor sees that uses few of its values."""
 
 
 class Statistics(NamedTuple):
