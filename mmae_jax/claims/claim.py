@@ -72,6 +72,9 @@ class Landscape:
     fields: immutabledict[str, object] = _NOTHING
 
 
+_NO_LANDSCAPES: immutabledict[str, Landscape] = immutabledict()
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """A claim.
@@ -81,14 +84,14 @@ class Claim:
       published: what others found, and where.
       arms: name → kind of run.
       comparisons: name → which of them are compared.
-      landscapes: name → made-up data, where the claim holds and where it does not.
+      landscapes: name → made-up data, where the claim holds and where it does not; none if it is asked of own data.
     """
 
     question: str
     published: str
     arms: immutabledict[str, Arm]
     comparisons: immutabledict[str, Comparison]
-    landscapes: immutabledict[str, Landscape]
+    landscapes: immutabledict[str, Landscape] = _NO_LANDSCAPES
 
     def only(self, comparisons: Collection[str]) -> Claim:
         """Returns the claim with some of the comparisons, and the arms that they need."""

@@ -106,14 +106,20 @@ def run(options: argparse.Namespace) -> int:
         check_at_least(options, name, 1)
     if options.config is None and (options.overrides or options.shards or options.data_name):
         raise UsageError("--shards, --data_name and --config.FIELD: expected --config, too")
+    if options.config is not None and options.folds is not None:
+        raise UsageError("--folds: only for made-up landscapes; with --config there is one fold for each of --shards")
     if not options.names and options.page is None:
         raise UsageError(f"expected claims: {ALL}, or any of {choices(claims.names())}")
     names = claims.names() if ALL in options.names else list(dict.fromkeys(options.names))
     fields = None if options.config is None else load_fields(options.config, options.overrides)
     opened = {name: claims.open_claim(name, None if fields is None else fields.get("inputs", {})) for name in names}
+    if without := [name for name, claim in opened.items() if fields is None and not claim.landscapes]:
+        raise UsageError(f"{without[0]}: is made for no landscapes, expected --config")
     show_messages()
     # This process trains nothing, and leaves the accelerators to those that do.
     jax.config.update("jax_platforms", "cpu")
+    if options.config is not None and names:
+        _check_folds(options)
     found, failed = [], False
     options.out.mkdir(parents=True, exist_ok=True)
     with exclusive(epath.Path(options.out)):
@@ -137,11 +143,32 @@ def _data(options: argparse.Namespace, claim: Claim) -> list[Data]:
         folds = options.folds or MADE_UP_FOLDS
         return [_landscape(options.out, name, one, folds) for name, one in claim.landscapes.items()]
     experiment = load_experiment(options.config, options.overrides)
-    folders = options.shards.split(",") if options.shards else [experiment.data.dir]
+    folders = _folders(options, experiment)
     fields: dict[str, object] = {override.field: override.value for override in options.overrides}
     name = options.data_name or experiment.dataset.name
     about = f"{', '.join(experiment.inputs)} of {experiment.dataset.name}"
     return [Data(name, about, [Path(one) for one in folders], options.config, fields, None, True)]
+
+
+def _folders(options: argparse.Namespace, experiment: Experiment) -> list[str]:
+    return options.shards.split(",") if options.shards else [experiment.data.dir]
+
+
+def _check_folds(options: argparse.Namespace) -> None:
+    """Checks all shards before the first run: the last fold is trained on hours later.
+
+    Raises:
+      UsageError: a folder is named twice, which would make two folds of one.
+      SpecError: one is not there, does not fit the experiment, or has nothing to test on.
+    """
+    seen: set[Path] = set()
+    for folder in _folders(options, load_experiment(options.config, options.overrides)):
+        if Path(folder).resolve() in seen:
+            raise UsageError(f"--shards: expected another folder for each fold, found {folder} twice")
+        seen.add(Path(folder).resolve())
+        experiment = load_experiment(options.config, [*options.overrides, Override("data.dir", folder)])
+        if not open_shards(experiment).has_samples(SPLIT):
+            raise SpecError(f"{folder}: expected a split {SPLIT} with records, found none")
 
 
 def _landscape(out: Path, name: str, landscape: Landscape, folds: int) -> Data:

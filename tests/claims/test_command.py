@@ -38,6 +38,8 @@ result = {"phase": phase, "step": 4, "averaged": False, "scores": {"test": {"cro
 (options.workdir / phase / "result.json").write_text(json.dumps(result))
 '''
 
+TREESAT = "configs/treesatai_ts.py:runlocal"
+
 
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
@@ -105,6 +107,7 @@ def test_a_failed_run_is_named_and_the_others_are_kept(tmp_path, stand_in, monke
         (["temporal_fusio"], "did you mean temporal_fusion?"),
         (["temporal_fusion", "--folds=0"], "--folds: expected 1 or more"),
         (["temporal_fusion", "--shards=x"], "expected --config, too"),
+        (["temporal_fusion", f"--config={TREESAT}", "--shards=x", "--folds=2"], "--folds: only for made-up landscapes"),
         (["temporal_fusion", "--metric=crop/miou"], "--metric: expected one of crop/overall_accuracy"),
         (["--page=page.md"], "--page: found nothing"),
     ],
@@ -114,6 +117,33 @@ def test_a_mistake_is_one_line(tmp_path, stand_in, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+CLAIM_OF_ONES_OWN = """
+def get_claim(inputs=None):
+    arms = {name: dict(fields={"model.fusion": name, "phases": ["finetune"]}) for name in ("mod", "monotemp")}
+    compared = dict(says="early beats late", better="mod", worse="monotemp")
+    return dict(question="?", published="", arms=arms, comparisons={"early": compared})
+"""
+
+
+def test_a_claim_of_ones_own_data_needs_no_landscapes(tmp_path, stand_in, capsys):
+    (tmp_path / "mine.py").write_text(CLAIM_OF_ONES_OWN)
+    assert claims(str(tmp_path / "mine.py"), f"--out={tmp_path / 'out'}") == 2
+    assert "is made for no landscapes, expected --config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folds", "code", "message"),
+    [("{0},nowhere", 1, "nowhere is not a folder"), ("{0},{0}", 2, "another folder for each fold")],
+)
+def test_all_folds_are_looked_at_before_the_first_run(
+    tmp_path, stand_in, synthetic_shards, capsys, folds, code, message
+):
+    shards = folds.format(synthetic_shards)
+    assert claims("temporal_fusion", f"--config={TREESAT}", f"--shards={shards}", f"--out={tmp_path}") == code
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.rglob("log.txt"))
 
 
 def test_another_plan_does_not_go_on_in_the_folder_of_one(tmp_path, stand_in, capsys):
