@@ -44,6 +44,8 @@ AVERAGED = "ema_model."
 """What the reference puts before those of the moving average."""
 PACKED = "._packed_params._packed_params"
 """What stands behind the name of a linear layer whose weight and bias are one entry, the weight in 8 bits."""
+ARCHIVE = b"PK\x03\x04"
+"""How a zip archive begins."""
 BESIDE_PACKED = (".scale", ".zero_point")
 """What of such a layer is about its results."""
 
@@ -265,8 +267,16 @@ def _array(tensor: Any) -> np.ndarray:
 
 def _of_old_format(file: epath.Path) -> Any:
     """Returns what PyTorch reads from a file of before version 1.6, which is no archive."""
+    with file.open("rb") as opened:
+        is_archive = opened.read(len(ARCHIVE)) == ARCHIVE
+    if is_archive:
+        raise TorchFileError("incomplete: the end of the archive is not there; fetch the file again")
     try:
         import torch
     except ImportError as error:
         raise TorchFileError("a file of before PyTorch 1.6 needs PyTorch, `pip install 'mmae_jax[torch]'`") from error
-    return torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError) as error:
+        # not PyTorch's words: they advise to read the file without restrictions
+        raise TorchFileError("expected weights written by torch.save, found something else") from error

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -117,6 +118,15 @@ def test_names_and_shapes_that_do_not_match_are_told(tiny_experiment, weights, t
         f"{reshaped}: expected shape (16,), found (14,)",
     ):
         assert line in str(error.value)
+
+
+def test_a_file_of_pytorch_that_ends_too_early_is_incomplete(tiny_experiment, tmp_path):
+    file = tmp_path / "cut.pth"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("weights/data.pkl", b"0" * 1000)
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(SpecError, match=r"cut\.pth cannot be read \(incomplete"):
+        load_initial(starting_from(tiny_experiment, file), runs.one_device())
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".pt"])
