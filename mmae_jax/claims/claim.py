@@ -124,6 +124,8 @@ def open_claim(name: str, inputs: Mapping[str, Any] | None = None) -> Claim:
     """
     file = Path(name) if name.endswith(".py") else FOLDER / f"{name}.py"
     if not file.is_file():
+        if name.endswith(".py"):
+            raise UsageError(f"expected a Python file with {FUNCTION}, found none at {name!r}")
         known = choices(names())
         raise UsageError(f"expected all, one of {known} or a Python file, found {name!r}{meant(name, names())}")
     with naming_lines(str(file), "claim"):
