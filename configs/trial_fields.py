@@ -67,7 +67,7 @@ def _inputs() -> dict[str, dict[str, object]]:
             bands=[["NIR", "R", "G", "B"]],
             norm_bands=[1, 3],
             image_size=8,
-            patch_size=8,
+            patch_size=4,
             mean=[110.0] * 4,
             std=[30.0] * 4,
         ),

@@ -51,9 +51,7 @@ def get_claim(inputs: Inputs = None) -> dict[str, Any]:
         else {
             "visible light is faint": faint,
             "all bands tell": landscape(level, {"s2 3": False, "s2 2": False}, S2, {**PRETRAINED, **FEW, **RAW}),
-            "aerial": landscape(
-                {"noise": 0.5}, {"aerial 2": False}, AERIAL, {**PRETRAINED, **FEW, "inputs.aerial.patch_size": 4}
-            ),
+            "aerial": landscape({"noise": 0.5}, {"aerial 2": False}, AERIAL, {**PRETRAINED, **FEW}),
         },
     )
 

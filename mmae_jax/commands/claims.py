@@ -298,5 +298,6 @@ def _found(
 def _command(name: str) -> str:
     """Returns what repeats a claim, wherever that is written."""
     others = [argument for argument in sys.argv[2:] if argument.startswith("--")]
+    typed = next((argument for argument in sys.argv[2:] if argument.endswith(f"{name}.py")), name)
     kept = [argument for argument in others if not argument.startswith(("--out", "--page", "--processes"))]
-    return shlex.join(["python", "-m", "mmae_jax", "claims", name, *kept, "--out=DIR"])
+    return shlex.join(["python", "-m", "mmae_jax", "claims", typed, *kept, "--out=DIR"])

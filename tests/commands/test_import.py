@@ -37,7 +37,7 @@ def as_published(config):
 
 
 def test_every_published_dataset_is_tried():
-    assert set(DATASETS) == set(registry.DATASETS)
+    assert set(DATASETS) == set(registry.DATASETS) - {"trial_fields"}  # always made up
 
 
 @pytest.mark.parametrize("name", DATASETS)
