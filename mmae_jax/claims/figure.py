@@ -50,4 +50,4 @@ def _differences(axes: Axes, found: Finding) -> None:
             color=colour,
         )  # fmt: skip
     rows_of_classes(axes, [f"{one.better}\n− {one.worse}" for one in found.compared])
-    axes.set_xlabel("difference [points], 95 % interval; shaded: too small to count", fontsize=9)
+    axes.set_xlabel("difference [points]; shaded: too small to count", fontsize=9)
