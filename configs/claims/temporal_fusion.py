@@ -11,6 +11,9 @@ from typing import Any
 
 from configs.claims._common import S2, SUPERVISED, Inputs, landscape
 
+MEANS = {"model.head": "linear"}
+"""Pooling by attention compares dates, too, and now and then finds the order behind an encoder of single dates."""
+
 
 def get_claim(inputs: Inputs = None) -> dict[str, Any]:
     """Returns the claim."""
@@ -25,7 +28,7 @@ def get_claim(inputs: Inputs = None) -> dict[str, Any]:
         arms=arms,
         comparisons=comparisons,
         landscapes={
-            "order tells": landscape({"told_by": "order", "noise": 0.75}, verdicts[0], S2, SUPERVISED),
+            "order tells": landscape({"told_by": "order", "noise": 0.75}, verdicts[0], S2, {**SUPERVISED, **MEANS}),
             "level tells": landscape({"told_by": "level", "noise": 0.5}, verdicts[1], S2, SUPERVISED),
         },
     )
