@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.datasets.folder.snippet import some_series
 from mmae_jax.contract import read_contract
 from mmae_jax.data.dates import missing_values
-from mmae_jax.data.records import Records
-from mmae_jax.data.shards import shard_files
 from mmae_jax.spec import Dataset, Modality
 
 LOOKED_AT = 2000
@@ -48,7 +47,7 @@ def config_snippet(directory: Path) -> str:
 def _input(name: str, dataset: Dataset, directory: Path) -> str:
     """Returns the fields of an input."""
     modality = dataset.modalities[name]
-    series = _series(name, dataset, directory)
+    series = some_series(name, directory, dataset, LOOKED_AT)
     dates = round(np.percentile([len(pixels) for pixels in series], ENOUGH)) if series else 1
     fields = [f"num_dates={min(dates, MOST_DATES)}"]
     values = _values(series, modality)
@@ -59,18 +58,6 @@ def _input(name: str, dataset: Dataset, directory: Path) -> str:
         deviation = values.std(axis=0)
         fields += [f"mean={_listed(values.mean(axis=0))}", f"std={_listed(np.where(deviation > 0, deviation, 1))}"]
     return ", ".join(fields)
-
-
-def _series(name: str, dataset: Dataset, directory: Path) -> list[np.ndarray]:
-    """Returns the pixels `[T, C, 1, 1]` of some places that have any."""
-    records = Records(
-        str(directory),
-        shard_files(directory)["train"],
-        dataset,
-        {"name": True, name: {"pixels": True, "dates": True}},
-    )
-    chosen = np.unique(np.linspace(0, len(records) - 1, LOOKED_AT).round().astype(int))
-    return [pixels for index in chosen if len(pixels := records[int(index)][name]["pixels"])]
 
 
 def _values(series: list[np.ndarray], modality: Modality) -> np.ndarray:

@@ -18,8 +18,6 @@ from mmae_jax.spec.error import choices
 
 FOLDER = Path(__file__).parents[2] / "configs" / "claims"
 FUNCTION = "get_claim"
-
-
 _NOTHING: immutabledict[str, object] = immutabledict()
 
 

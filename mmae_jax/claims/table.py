@@ -71,17 +71,6 @@ class Run:
         """Whether nothing is left to do."""
         return read_result(self.workdir, self.phase) is not None
 
-    @property
-    def seconds(self) -> float:
-        """Time that it has taken so far, all starts together [s]."""
-        file = self.folder / "seconds.txt"
-        return float(file.read_text()) if file.exists() else 0.0
-
-    def took(self, seconds: float) -> None:
-        """Notes the time that a start took [s]."""
-        total = self.seconds + seconds
-        (self.folder / "seconds.txt").write_text(f"{total:.2f}\n")
-
 
 @dataclasses.dataclass(frozen=True)
 class Base:

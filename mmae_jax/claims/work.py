@@ -14,12 +14,13 @@ from typing import IO
 
 from mmae_jax.claims.table import Run
 from mmae_jax.exit_codes import DONE, PREEMPTED, USAGE, how_ended
+from mmae_jax.launch.run_folder import last_line, seconds_taken
 from mmae_jax.launch.signals import EXIT_CODES, Preempted
 from mmae_jax.spec import SpecError
 
 PROGRAM = (sys.executable, "-m", "mmae_jax")
 POLL_SECONDS = 0.1
-TOLD_TO_END = frozenset(EXIT_CODES.values()) | {PREEMPTED}
+TOLD_TO_END = frozenset(EXIT_CODES.values())
 
 
 @dataclasses.dataclass
@@ -83,13 +84,13 @@ class Work:
                 continue
             self._started.remove(started)
             started.lines.close()
-            started.run.took(time.monotonic() - started.begun)
+            seconds_taken(started.run.folder, time.monotonic() - started.begun)
             if code == USAGE:
-                raise SpecError(f"{started.run.name}: {_last_line(started.run)}")
+                raise SpecError(f"{started.run.name}: {last_line(started.run.lines)}")
             if code == DONE:
                 self.done(started.run)
             elif code not in TOLD_TO_END or not self._told:
-                self.failed[started.run] = f"{how_ended(code)}: {_last_line(started.run)}"
+                self.failed[started.run] = f"{how_ended(code)}: {last_line(started.run.lines)}"
 
     def _pass_on(self, number: int, _: FrameType | None) -> None:
         self._told.append(number)
@@ -104,9 +105,3 @@ def _start(run: Run) -> _Started:
     # in a group of its own: Ctrl-C reaches it once, through this process
     process = subprocess.Popen(command, stdout=lines, stderr=lines, env=os.environ, start_new_session=True)
     return _Started(run, process, lines, time.monotonic())
-
-
-def _last_line(run: Run) -> str:
-    lines = [line for line in run.lines.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error: ")]
-    return (errors or lines or ["nothing"])[-1].removeprefix("error: ")

@@ -39,6 +39,7 @@ from mmae_jax.config import to_plain
 from mmae_jax.data.shards import open_shards
 from mmae_jax.exit_codes import DONE, FAILED, UsageError, meant
 from mmae_jax.formats import begun_otherwise
+from mmae_jax.launch.run_folder import seconds_taken
 from mmae_jax.report.output import save_png
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.spec.error import choices
@@ -285,7 +286,7 @@ def _found(
         seeds=options.seeds,
         arms=arms,
         compared=compared,
-        seconds=round(sum(run.seconds for run in table), 1),
+        seconds=round(sum(seconds_taken(run.folder) for run in table), 1),
         device=device,
         command=_command(name),
     )

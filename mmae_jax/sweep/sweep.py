@@ -23,6 +23,7 @@ from etils import epath
 
 from mmae_jax.exit_codes import DONE, INTERRUPTED, PREEMPTED, USAGE, how_ended
 from mmae_jax.formats import begun_otherwise
+from mmae_jax.launch.run_folder import last_line, seconds_taken
 from mmae_jax.launch.signals import EXIT_CODES, Preempted
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import shown
@@ -109,7 +110,7 @@ class Sweep:
                 if not stopped and not told and self._is_behind(trial):
                     stopped = True
                     process.send_signal(signal.SIGTERM)
-        seconds = trial.seconds(time.monotonic() - begun)
+        seconds = seconds_taken(trial.folder, time.monotonic() - begun)
         if told or (process.returncode in (PREEMPTED, INTERRUPTED) and not stopped):
             number = told[0] if told else signal.SIGTERM
             raise Preempted(
@@ -129,7 +130,7 @@ class Sweep:
             return Outcome(FINISHED, scores.get("val"), scores.get("test"), epoch, seconds)
         if stopped:
             return Outcome(STOPPED, best, None, epoch, seconds)
-        why = f"{how_ended(code)}: {_last_line(trial.lines)}"
+        why = f"{how_ended(code)}: {last_line(trial.lines)}"
         if code == USAGE:
             raise SpecError(f"trial {trial.number}: {why}")
         return Outcome(FAILED, best, None, epoch, seconds, why)
@@ -182,12 +183,6 @@ def _running(arguments: Sequence[str], lines: object) -> Iterator[tuple[subproce
         if process is not None and process.poll() is None:
             process.kill()
             process.wait()
-
-
-def _last_line(file: Path) -> str:
-    lines = [line for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error: ")]
-    return (errors or lines or ["nothing"])[-1].removeprefix("error: ")
 
 
 def _difference(before: object, now: object) -> tuple[object, object]:

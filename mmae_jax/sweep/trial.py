@@ -90,15 +90,6 @@ class Trial:
         with written_whole(epath.Path(self.folder / "trial.json")) as beside:
             beside.write_text(json.dumps(dataclasses.asdict(outcome), indent=1) + "\n", encoding="utf-8")
 
-    def seconds(self, add: float = 0.0) -> float:
-        """Returns the time it has taken so far, after adding some that a start took."""
-        file = self.folder / "seconds.txt"
-        total = (float(file.read_text()) if file.exists() else 0.0) + add
-        if add:
-            with written_whole(epath.Path(file)) as beside:
-                beside.write_text(f"{total}\n", encoding="utf-8")
-        return total
-
 
 @dataclasses.dataclass(frozen=True)
 class Monitor:

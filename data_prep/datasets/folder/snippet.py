@@ -128,15 +128,20 @@ def _divisors(number: int) -> list[int]:
 
 def _looked_at(name: str, modality: Modality, directory: Path, dataset: Dataset) -> tuple[int, float]:
     """Returns the fewest dates of some records that have any, and the `norm_fac` that their values suggest."""
+    series = some_series(name, directory, dataset, LOOKED_AT)
+    return min(map(len, series), default=1), proposed_norm_fac(series, modality.nodata)
+
+
+def some_series(name: str, directory: Path, dataset: Dataset, most: int) -> list[np.ndarray]:
+    """Returns the pixels `[T, C, H, W]` of at most so many records of the split train, of those that have any."""
     records = Records(
         str(directory),
         shard_files(directory)["train"],
         dataset,
         {"name": True, name: {"pixels": True, "dates": True}},
     )
-    chosen = np.unique(np.linspace(0, len(records) - 1, LOOKED_AT).round().astype(int))
-    series = [pixels for index in chosen if len(pixels := records[int(index)][name]["pixels"])]
-    return min(map(len, series), default=1), proposed_norm_fac(series, modality.nodata)
+    chosen = np.unique(np.linspace(0, len(records) - 1, most).round().astype(int))
+    return [pixels for index in chosen if len(pixels := records[int(index)][name]["pixels"])]
 
 
 def proposed_norm_fac(series: Sequence[np.ndarray], nodata: float | None) -> float:

@@ -13,7 +13,7 @@ MEANS = np.repeat([800.0, 3000.0, 2000.0], GROUPS)
 GREENING = np.array([-400.0, 400.0, -400.0, -1500.0, 1500.0, 1500.0, 800.0, -800.0])
 """Change of it from bare to green."""
 FAINT = 150.0
-VISIBLE = slice(0, GROUPS[0])
+VISIBLE = np.arange(len(MEANS)) < GROUPS[0]
 LEVELS = np.array([1.0, -1.0, 0.5, -0.5, 1.0, -1.0, 0.5, -0.5])
 
 
@@ -24,8 +24,8 @@ def optical(rng: np.random.Generator, truth: Truth, fields: Fields) -> np.ndarra
         green = rng.uniform(-0.5, 0.5, (*fields.days.shape, 1, 1, 1))
     seen = np.repeat(green * np.ones((SIDE, SIDE)), len(MEANS), axis=2)
     if truth.bands == "faint":
-        seen[:, :, GROUPS[0] :] = rng.uniform(-0.5, 0.5, (*fields.days.shape, 1, 1, 1))
-        greening = np.where(np.arange(len(MEANS)) < GROUPS[0], np.sign(GREENING) * FAINT, GREENING)
+        seen[:, :, ~VISIBLE] = rng.uniform(-0.5, 0.5, (*fields.days.shape, 1, 1, 1))
+        greening = np.where(VISIBLE, np.sign(GREENING) * FAINT, GREENING)
     if truth.told_by == "level":
         levels = 0.1 * (fields.crop - 1.5)[:, None] * LEVELS
         seen = seen + levels[:, None, :, None, None]
