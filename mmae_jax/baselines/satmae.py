@@ -19,7 +19,8 @@ from mmae_jax.baselines.sincos import sincos, sincos_square
 from mmae_jax.baselines.vit import ViT
 from mmae_jax.models.resize import resize
 from mmae_jax.models.samples import Samples
-from mmae_jax.spec import FOUNDATION_MODELS, Experiment
+from mmae_jax.spec import FOUNDATION_MODELS, Experiment, SpecError
+from mmae_jax.spec.error import choices
 
 STATISTICS = Statistics((0.4182, 0.4215, 0.3991), (0.2877, 0.2754, 0.2764))
 FIRST_YEAR = 2002
@@ -37,6 +38,16 @@ class SatMAE(FoundationEncoder):
     def __init__(self, experiment: Experiment, *, rngs: nnx.Rngs) -> None:
         super().__init__(experiment, rngs=rngs)
         self.vit = ViT(experiment, rngs=rngs)
+
+    @classmethod
+    def check(cls, experiment: Experiment) -> None:
+        """Raises a `SpecError` where the input lacks a colour."""
+        (name,) = experiment.inputs
+        if not set(RGB.values()) <= set(cls.channels(experiment, name)):
+            raise SpecError(
+                f"inputs.{name}.bands: expected red, green and blue for {experiment.model.encoder}, "
+                f"found {choices(experiment.inputs[name].band_names)}"
+            )
 
     @classmethod
     def channels(cls, experiment: Experiment, name: str) -> Channels:

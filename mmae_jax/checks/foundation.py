@@ -40,8 +40,6 @@ def check_foundation(experiment: spec.Experiment) -> None:
     if model.encoder in ONE_INPUT and len(experiment.inputs) != 1:
         raise SpecError(f"inputs: expected one, as {model.encoder} sees one sensor, found {choices(experiment.inputs)}")
     _check_sensors(experiment)
-    if model.encoder == "satmae":
-        _check_colours(experiment)
 
 
 def _check_layer_decay(experiment: spec.Experiment) -> None:
@@ -117,16 +115,3 @@ def _check_sensors(experiment: spec.Experiment) -> None:
     encoder = encoder_class(experiment)
     assert issubclass(encoder, FoundationEncoder), "all that are published are"
     encoder.check(experiment)
-
-
-def _check_colours(experiment: spec.Experiment) -> None:
-    # Imported where an experiment is checked: configurations are read without JAX, which encoders compute with.
-    from mmae_jax.models.encoder import encoder_class
-
-    (name,) = experiment.inputs
-    found = encoder_class(experiment).channels(experiment, name)  # type: ignore[attr-defined]
-    if not {0, 1, 2} <= set(found):
-        raise SpecError(
-            f"inputs.{name}.bands: expected red, green and blue for {experiment.model.encoder}, "
-            f"found {choices(experiment.inputs[name].band_names)}"
-        )
