@@ -96,7 +96,7 @@ def train_batches(
       DataError: a split is not there; while iterating: a record is damaged.
     """
     settings = experiment.phase(phase)
-    tiles = _labelled(experiment, shards.source(settings.train_splits), settings.label_fraction)
+    tiles = _labelled(experiment, shards.source(settings.train_splits, again=True), settings.label_fraction)
     samples = train_samples(experiment, phase, tiles)
     return _iterate(_batched(samples, settings.batch_size, rows)[start_step:], experiment.data)
 

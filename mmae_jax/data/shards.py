@@ -11,6 +11,7 @@ from etils import epath
 
 from mmae_jax import contract, spec
 from mmae_jax.data import listed
+from mmae_jax.data.kept import Kept
 from mmae_jax.data.records import DataError, Records, ShardFile
 from mmae_jax.data.tiles import Tiles
 from mmae_jax.formats import read_json
@@ -66,13 +67,18 @@ class Shards:
                 there = ", ".join(name for name in self.files if self.has_samples(name)) or "none"
                 raise DataError(f"{phase}.{field}: expected a split {split} in {self.directory}, found {there}")
 
-    def source(self, splits: Sequence[str]) -> Tiles:
+    def source(self, splits: Sequence[str], *, again: bool = False) -> Tiles:
         """Returns the tiles of `splits`, one split after the other.
+
+        Args:
+          splits: names.
+          again: whether they will be read again and again, so that it pays to keep them in memory.
 
         Raises:
           DataError: there is no such split, or it is empty.
         """
-        return Tiles(self.records(splits), self.experiment.dataset)
+        records = self.records(splits)
+        return Tiles(Kept(records) if again else records, self.experiment.dataset)
 
     def records(self, splits: Sequence[str]) -> Records:
         """Returns the records of `splits`, one split after the other, with the fields the experiment needs.

@@ -15,7 +15,7 @@ from mmae_jax.data.records import DataError, Record, Records
 class Tiles(Sequence["Tile"]):
     """The tiles of some splits; nothing is read before a crop is asked for."""
 
-    def __init__(self, records: Records, dataset: spec.Dataset) -> None:
+    def __init__(self, records: Records | Sequence[Record], dataset: spec.Dataset) -> None:
         self._records = records
         self._dataset = dataset
 

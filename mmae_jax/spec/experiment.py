@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from immutabledict import immutabledict
 
@@ -78,7 +79,7 @@ class Experiment:
         """Returns the pixels per side of the raw image of the input called `name`: those of a crop."""
         return self.modality(name).size // self.dataset.size_gcd * self.crop_cells
 
-    @property
+    @functools.cached_property
     def crop_cells(self) -> int:
         """`c` of docs/method.md §2.1: side of the crop in cells of the common grid."""
         meters = self.dataset.tile_meters if self.data.crop_meters is None else self.data.crop_meters

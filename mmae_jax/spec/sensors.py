@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -131,7 +132,7 @@ class Dataset:
         assert raster.size is not None, "rasters have a size"
         return raster.size // self.blocks + 2 * frame
 
-    @property
+    @functools.cached_property
     def size_gcd(self) -> int:
         """`n` of docs/method.md §2.1: the number of cells per side on which every raster can be cut."""
         sizes = [modality.size for modality in self.modalities.values()]

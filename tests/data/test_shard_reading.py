@@ -10,8 +10,9 @@ from immutabledict import immutabledict
 
 from mmae_jax import contract, spec
 from mmae_jax.checks import check_experiment
-from mmae_jax.data import shards
-from mmae_jax.data.records import DataError
+from mmae_jax.data import pipeline, shards
+from mmae_jax.data.kept import Kept
+from mmae_jax.data.records import DataError, Records
 from tests.data import example_dataset as example
 
 
@@ -67,6 +68,48 @@ def test_records_travel_to_other_processes(folder):
     source[0]
     copy = pickle.loads(pickle.dumps(source))
     assert names([copy[3]]) == ["tile_3"]
+
+
+class CountedRecords(list):
+    """Records, and the numbers of those that were asked for."""
+
+    def __init__(self, records):
+        super().__init__(records)
+        self.read = []
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        return super().__getitem__(index)
+
+
+def test_small_shards_are_read_once():
+    records = CountedRecords(example.record(seed) for seed in range(3))
+    kept = Kept(records)
+    first = [kept[index] for index in (2, 0, 2, 1)]
+    again = [kept[index] for index in (2, 0, 2, 1)]
+    assert records.read == [2, 0, 1]
+    assert [one["name"] for one in again] == [one["name"] for one in first] == ["tile_2", "tile_0", "tile_2", "tile_1"]
+
+
+def test_large_shards_are_not_kept(monkeypatch):
+    records = CountedRecords(example.record(seed) for seed in range(3))
+    monkeypatch.setattr("mmae_jax.data.kept.ROOM", 2 * example.record(0)["aerial"]["pixels"].nbytes)
+    kept = Kept(records)
+    assert [kept[index]["name"] for index in (0, 0, 1)] == ["tile_0", "tile_0", "tile_1"]
+    assert records.read == [0, 0, 1]
+
+
+def test_training_keeps_what_it_reads(folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        Records, "read", lambda self, index, read_one=Records.read: read.append(index) or read_one(self, index)
+    )
+    experiment = example.experiment(folder)
+    experiment = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, workers=0, prefetch=1))
+    with pipeline.train_batches(experiment, "pretrain", shards.open_shards(experiment)) as batches:
+        for _ in range(40):
+            next(batches)
+    assert sorted(read) == list(range(7))
 
 
 def test_samples_are_tiles_times_crops(folder):
