@@ -13,7 +13,7 @@ from etils import epath
 from immutabledict import immutabledict
 
 from mmae_jax.claims.claim import Claim
-from mmae_jax.claims.table import Run, scores
+from mmae_jax.claims.table import ArmRun, scores
 from mmae_jax.claims.verdict import FAILS, HOLDS, verdict
 from mmae_jax.config import from_plain
 from mmae_jax.formats import VERSION_KEY, format_version, read_json, written_whole
@@ -104,7 +104,7 @@ class Finding:
 
 
 def compare(
-    claim: Claim, table: Sequence[Run], metric: str, tested: float | None, expected: Mapping[str, bool] | None
+    claim: Claim, table: Sequence[ArmRun], metric: str, tested: float | None, expected: Mapping[str, bool] | None
 ) -> tuple[immutabledict[str, ArmScores], tuple[Compared, ...]]:
     """Returns the scores of the arms that are compared, and what their differences tell.
 

@@ -15,7 +15,7 @@ def finding(found: Finding, figure: str | None = FIGURE) -> str:
     if figure is not None:
         lines += [f"![differences on {found.data}]({figure})", ""]
     runs = f"{found.folds} folds × {found.seeds} seeds" if found.seeds > 1 else f"{found.folds} folds"
-    lines += [f"Score: {found.metric}, {runs}; {_duration(found.seconds)} on {found.device}, one run after the other:"]
+    lines += [f"Score: {found.metric}, {runs}; {duration(found.seconds)} on {found.device}, one run after the other:"]
     return "\n".join([*lines, "", f"    {found.command}", ""])
 
 
@@ -66,7 +66,8 @@ def _interval(one: Compared) -> str:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Returns a time as one says it."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

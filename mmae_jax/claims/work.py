@@ -12,7 +12,10 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import IO
 
-from mmae_jax.claims.table import Run
+from absl import logging
+from tqdm import tqdm
+
+from mmae_jax.claims.run import Run
 from mmae_jax.exit_codes import DONE, PREEMPTED, USAGE, how_ended
 from mmae_jax.launch.run_folder import last_line, seconds_taken
 from mmae_jax.launch.signals import EXIT_CODES, Preempted
@@ -29,6 +32,34 @@ class _Started:
     process: subprocess.Popen[bytes]
     lines: IO[bytes]
     begun: float
+
+
+def watched(runs: Sequence[Run], title: str, processes: int, metric: Callable[[Run], str | None]) -> bool:
+    """Does the runs that are not finished, under a bar; returns whether none failed.
+
+    Args:
+      runs: each behind the one from whose weights it starts.
+      title: of the bar, and of the lines that tell of runs.
+      processes: runs at a time.
+      metric: the score of the test split that is told of a run; None for none.
+
+    Raises:
+      Preempted, SpecError: as `Work.do`.
+    """
+    with tqdm(total=len(runs), initial=sum(run.finished for run in runs), unit="run", desc=title) as bar:
+
+        def done(run: Run) -> None:
+            name = metric(run)
+            score = None if name is None else run.score(name)
+            with tqdm.external_write_mode():
+                logging.info("%s: %s%s", title, run.name, "" if score is None else f": {name}={score:.4g}")
+            bar.update(1)
+
+        work = Work(processes, done)
+        work.do(runs)
+    for run, why in work.failed.items():
+        logging.error("%s: %s: %s, see %s", title, run.name, why, run.lines)
+    return not work.failed
 
 
 class Work:

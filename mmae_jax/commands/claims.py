@@ -4,14 +4,14 @@ Trains the kinds of run that the claim compares, each on several folds and seeds
 with differences, their 95 % intervals and a verdict: *holds*, *does not hold*, or *cannot be told*. By default on
 made-up landscapes, in which the claim is set to be true, and in which it is not; on your own data with `--config` and
 `--shards`. What is interrupted goes on when the same command is given again. `--out` gathers all that was found,
-`--page` writes it as a page of Markdown (docs/claims.md).
+`--page` writes it as a page of Markdown (docs/claims.md). `paper_…` are tables of arXiv 2508.10894, with `--data` on
+your copy of its datasets: our scores beside the published ones, and before it starts, the cost (docs/paper_tables.md).
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,6 @@ from pathlib import Path
 import jax
 from absl import logging
 from etils import epath
-from tqdm import tqdm
 
 from mmae_jax import tasks
 from mmae_jax.claims import claim as claims
@@ -29,8 +28,11 @@ from mmae_jax.claims.claim import Claim, Landscape
 from mmae_jax.claims.figure import figure
 from mmae_jax.claims.finding import Finding
 from mmae_jax.claims.page import write_page
-from mmae_jax.claims.table import SPLIT, Base, Run, runs, shown
-from mmae_jax.claims.work import Work
+from mmae_jax.claims.paper import asked as paper
+from mmae_jax.claims.repeating import repeating
+from mmae_jax.claims.run import SPLIT, shown
+from mmae_jax.claims.table import ArmRun, Base, runs
+from mmae_jax.claims.work import watched
 from mmae_jax.command_line.config_file import load_experiment, load_fields
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.overrides import Override
@@ -77,7 +79,10 @@ class Data:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
     parser.add_argument(
-        "names", nargs="*", metavar="CLAIM", help=f"{ALL}, a Python file, or any of {', '.join(claims.names())}"
+        "names",
+        nargs="*",
+        metavar="CLAIM",
+        help=f"{ALL}, a Python file, or any of {', '.join(claims.names())}; or tables: {', '.join(paper.names())}",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs and findings")
     add_config(
@@ -92,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=int, help=f"landscapes of each kind (default: {MADE_UP_FOLDS})")
     parser.add_argument("--processes", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write all that was found in --out as Markdown")
+    paper.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -105,6 +111,8 @@ def run(options: argparse.Namespace) -> int:
     """
     for name in ("seeds", "folds", "processes"):
         check_at_least(options, name, 1)
+    if paper.is_asked(options):
+        return paper.run(options)
     if options.config is None and (options.overrides or options.shards or options.data_name):
         raise UsageError("--shards, --data_name and --config.FIELD: expected --config, too")
     if options.config is not None and options.folds is not None:
@@ -210,20 +218,7 @@ def _ask(options: argparse.Namespace, name: str, claim: Claim, data: Data) -> Fi
     folder = options.out / name / data.name.replace(" ", "_")
     table = runs(claim, base, folder)
     _begin(folder, claim, base)
-    before = sum(run.finished for run in table)
-    with tqdm(total=len(table), initial=before, unit="run", desc=f"{name}, {data.name}") as bar:
-
-        def done(run: Run) -> None:
-            with tqdm.external_write_mode():
-                score = run.score(metric)
-                logging.info("%s: %s%s", name, run.name, "" if score is None else f": {metric}={score:.4g}")
-            bar.update(1)
-
-        work = Work(options.processes, done)
-        work.do(table)
-    for run, why in work.failed.items():
-        logging.error("%s: %s: %s, see %s", name, run.name, why, run.lines)
-    if work.failed:
+    if not watched(table, f"{name}, {data.name}", options.processes, lambda _: metric):
         return None
     return _found(name, claim, data, experiment, table, metric, options, folder)
 
@@ -265,7 +260,7 @@ def _found(
     claim: Claim,
     data: Data,
     experiment: Experiment,
-    table: Sequence[Run],
+    table: Sequence[ArmRun],
     metric: str,
     options: argparse.Namespace,
     folder: Path,
@@ -288,17 +283,9 @@ def _found(
         compared=compared,
         seconds=round(sum(seconds_taken(run.folder) for run in table), 1),
         device=device,
-        command=_command(name),
+        command=repeating(name, ("--out", "--page", "--processes"), "--out=DIR"),
     )
     findings.write(folder, found)
     save_png(figure(found), folder / markdown.FIGURE)
     (folder / "finding.md").write_text(markdown.claim([found], [markdown.FIGURE]), encoding="utf-8")
     return found
-
-
-def _command(name: str) -> str:
-    """Returns what repeats a claim, wherever that is written."""
-    others = [argument for argument in sys.argv[2:] if argument.startswith("--")]
-    typed = next((argument for argument in sys.argv[2:] if argument.endswith(f"{name}.py")), name)
-    kept = [argument for argument in others if not argument.startswith(("--out", "--page", "--processes"))]
-    return shlex.join(["python", "-m", "mmae_jax", "claims", typed, *kept, "--out=DIR"])
