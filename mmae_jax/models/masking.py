@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmae_jax import parallel
+from mmae_jax.models.attention.arrangement import Moves
 from mmae_jax.models.fusion import Fusion
-from mmae_jax.models.gradients import moved
 from mmae_jax.spec import Input, Mask
 
 Arrays = dict[str, jax.Array]
@@ -35,11 +35,14 @@ class SequenceMask:
       masked: bool `[B, N]`; tokens to reconstruct.
       visible: bool `[B, N]`; tokens the encoder sees, at most K a sample.
       kept_index: int32 `[B, K]`; positions of the visible tokens in their order, then of others to fill up.
+      hidden_index: int32 `[B, N - K]`; the other positions: of the masked tokens, last to first, then of others. Masks
+        that are drawn have all masked tokens here.
     """
 
     masked: jax.Array
     visible: jax.Array
     kept_index: jax.Array
+    hidden_index: jax.Array
 
     @property
     def kept_valid(self) -> jax.Array:
@@ -48,28 +51,36 @@ class SequenceMask:
 
     def keep(self, tokens: jax.Array) -> jax.Array:
         """Returns the kept tokens `[B, K, E]` of `[B, N, E]`, 0 where a sample has fewer."""
-        return moved(tokens, *self._places())
+        return self._to_kept()(tokens)
 
     def restore(self, kept: jax.Array, mask_tokens: jax.Array) -> jax.Array:
         """Puts kept tokens `[B, K, E]` back at their positions among `mask_tokens` `[B, N, E]`."""
-        places, back = self._places()
-        return jnp.where(self.visible[..., None], moved(kept, back, places), mask_tokens)
+        return jnp.where(self.visible[..., None], self._to_kept().inverse(kept), mask_tokens)
 
-    def _places(self) -> tuple[jax.Array, jax.Array]:
-        """Returns where each kept token stands, int32 `[B, K]`, and which of the kept each is, int32 `[B, N]`."""
+    def to_hidden(self) -> Moves:
+        """Returns the moves of the masked tokens from `[B, N]` to `[B, N - K]`, those of samples with fewer first."""
+        length, hidden = self.masked.shape[-1], self.hidden_index.shape[-1]
+        hidden_masked = jnp.take_along_axis(self.masked, self.hidden_index, axis=-1)
+        after = jnp.flip(jnp.cumsum(jnp.flip(self.masked, axis=-1), axis=-1, dtype=jnp.int32), axis=-1) - 1
+        return Moves(jnp.where(hidden_masked, self.hidden_index, length), jnp.where(self.masked, after, hidden))
+
+    def _to_kept(self) -> Moves:
         length, kept = self.visible.shape[-1], self.kept_index.shape[-1]
-        order = jnp.cumsum(self.visible, axis=-1, dtype=jnp.int32) - 1
-        return jnp.where(self.kept_valid, self.kept_index, length), jnp.where(self.visible, order, kept)
+        before = jnp.cumsum(self.visible, axis=-1, dtype=jnp.int32) - 1
+        return Moves(jnp.where(self.kept_valid, self.kept_index, length), jnp.where(self.visible, before, kept))
 
 
 def sequence_masks(masked: Arrays, available: Arrays, kept: dict[str, int]) -> dict[str, SequenceMask]:
     """Keeps the tokens of each sequence that are `available` and not `masked` (both bool `[B, N]`), at most `kept`."""
     visible = {key: there & ~masked[key] for key, there in available.items()}
-    order = _order({key: jnp.where(shown, 0.0, 1.0) for key, shown in visible.items()})
-    return {
-        key: SequenceMask(masked[key] & there, visible[key], order[key][:, : kept[key]].astype(jnp.int32))
-        for key, there in available.items()
-    }
+    hidden = {key: there & masked[key] for key, there in available.items()}
+    # The visible ones first, the masked ones last.
+    orders = _order({key: 1.0 - visible[key] + hidden[key] for key in available})
+    masks = {}
+    for key, order in orders.items():
+        first, others = jnp.split(order.astype(jnp.int32), [kept[key]], axis=1)
+        masks[key] = SequenceMask(hidden[key], visible[key], first, jnp.flip(others, axis=1))
+    return masks
 
 
 def masked_count(mask: Mask, tokens: int, dates: int, *, structured: bool) -> int:

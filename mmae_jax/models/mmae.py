@@ -124,12 +124,14 @@ class MMAE(nnx.Module):
         ends = np.cumsum([array.shape[1] for array in encoded.values()])[:-1]
         return dict(zip(encoded, jnp.split(joint, ends, axis=1), strict=True))
 
-    def reconstruct(self, samples: Samples, masks: dict[str, SequenceMask]) -> Arrays:
+    def reconstruct(self, samples: Samples, masks: dict[str, SequenceMask], *, masked_only: bool = False) -> Arrays:
         """Reconstructs every patch from the visible tokens.
 
         Args:
           samples: model inputs.
           masks: the mask of every sequence.
+          masked_only: whether only what is masked is asked for, as by the loss: the others have no meaning. Masks are
+            then such as are drawn.
 
         Returns:
           input → float32 patches `[B, D, L, P², C]`, in the units of the reconstruction target.
@@ -150,7 +152,9 @@ class MMAE(nnx.Module):
         decoded = {}
         for key, array in positioned.items():
             with jax.named_scope(f"decoder_{key}"):
-                decoded[key] = self.decoder[weights[key]](array, available[key])
+                hidden = masks[key].to_hidden() if masked_only else None
+                patches = self.decoder[weights[key]](array, available[key], asked=hidden)
+                decoded[key] = patches if hidden is None else hidden.inverse(patches)
         with jax.named_scope("pixels"):
             return {
                 name: self.embed_to_rec[inputs[name].name_embed or name](array)

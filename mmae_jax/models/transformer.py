@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec
 
 from mmae_jax import parallel
 from mmae_jax.models.attention import attention, kernel_of
-from mmae_jax.models.attention.arrangement import Arrangement
+from mmae_jax.models.attention.arrangement import Arrangement, Moves
 from mmae_jax.models.draws import uniform_param
 from mmae_jax.models.gradients import gelu, normalised, product, scaled, shifted, whole_vectors
 from mmae_jax.models.layers import EPSILON, LayerNorm
@@ -116,23 +116,35 @@ class Heads:
     heads: int
     kernel: str
     bias: jax.Array | None
+    asked: jax.Array | None = None
 
     def __call__(self, q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
         """Returns what attention makes of queries, keys and values."""
-        y = attention(q, k, v, self.valid, self.heads, self.kernel, self.bias)
+        y = attention(q, k, v, self.valid, self.heads, self.kernel, self.bias, self.asked)
         return checkpoint_name(y, ATTENTION)
 
 
-def self_attention(x: jax.Array, block: dict[str, jax.Array], attend: Heads, epsilon: float) -> jax.Array:
-    """Returns what attention of tokens `[B, N, E]` to each other adds to them."""
+def self_attention(
+    x: jax.Array, block: dict[str, jax.Array], attend: Heads, epsilon: float, asked: Moves | None = None
+) -> jax.Array:
+    """Returns what attention of tokens `[B, N, E]` to each other adds to them, or to those that are `asked` for."""
     x = normalised(x, block["attention_norm_scale"], block["attention_norm_bias"], (-1,), epsilon)
-    qkv = tuple(times("bne,tei->tbni", x, block, "qkv_kernel"))
-    if "qkv_bias" in block:
-        qkv = tuple(shifted(one, bias) for one, bias in zip(qkv, block["qkv_bias"], strict=True))
+    if asked is None:
+        qkv = _projected(x, block, slice(3))
+    else:
+        qkv = *_projected(asked(x), block, slice(1)), *_projected(x, block, slice(1, 3))
     y = attend(*qkv)
     if "out_kernel" in block:
         y = shifted(times("bni,ie->bne", y, block, "out_kernel"), block["out_bias"])
     return scaled(y, block["attention_scale"]) if "attention_scale" in block else y
+
+
+def _projected(x: jax.Array, block: dict[str, jax.Array], parts: slice) -> tuple[jax.Array, ...]:
+    """Returns some of queries, keys and values of tokens, each `[B, N, H·D]`."""
+    some = tuple(times("bne,tei->tbni", x, {"qkv_kernel": block["qkv_kernel"][parts]}, "qkv_kernel"))
+    if "qkv_bias" not in block:
+        return some
+    return tuple(shifted(one, bias) for one, bias in zip(some, block["qkv_bias"][parts], strict=True))
 
 
 def mlp(x: jax.Array, block: dict[str, jax.Array], epsilon: float) -> jax.Array:
@@ -169,16 +181,20 @@ class Transformer(nnx.Module):
         self.remat = remat
         self.attention = attention
 
-    def __call__(self, x: jax.Array, valid: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, valid: jax.Array, bias: jax.Array | None = None, asked: Moves | None = None
+    ) -> jax.Array:
         """Encodes sequences.
 
         Args:
           x: the tokens, `[B, N, E]`.
           valid: bool `[B, N]`; False tokens are attended to by none.
-          bias: float32 `[H, N, N]`, added to the scores of every head in all blocks.
+          bias: float32 `[H, N, N]`, added to the scores of every head in all blocks; not where some are asked for.
+          asked: moves of the tokens that are asked for, from `[B, N]` to `[B, M]`, those that are there first; the last
+            block computes no others. All if None.
 
         Returns:
-          Tokens `[B, N, E]` in the compute dtype; those of invalid positions have no meaning.
+          Tokens `[B, N, E]`, or `[B, M, E]`, in the compute dtype; those of invalid positions have no meaning.
         """
         chosen = self.attention if bias is None else "xla"
         kernel = kernel_of(chosen, x, self.dtype, self.heads * self.dim_head, self.dim_head)
@@ -189,8 +205,23 @@ class Transformer(nnx.Module):
             x = x + self_attention(x, block, attend, self.epsilon)
             return x + mlp(x, block, self.epsilon), None
 
-        x, _ = jax.lax.scan(
-            remembered(step, self.remat), arrangement.arranged(x.astype(self.dtype)), self.blocks.stacked()
-        )
-        x = arrangement.restored(x)
+        x, blocks = arrangement.arranged(x.astype(self.dtype)), self.blocks.stacked()
+        if asked is None:
+            x, _ = jax.lax.scan(remembered(step, self.remat), x, blocks)
+            x = arrangement.restored(x)
+        else:
+            below, last = ({name: stack[part] for name, stack in blocks.items()} for part in (slice(-1), -1))
+            if len(below["qkv_kernel"]):
+                x, _ = jax.lax.scan(remembered(step, self.remat), x, below)
+            x = self._asked(x, last, attend, arrangement.then(asked))[:, : asked.places.shape[1]]
         return x if self.norm is None else self.norm(x)
+
+    def _asked(self, x: jax.Array, block: dict[str, jax.Array], attend: Heads, asked: Moves) -> jax.Array:
+        """Returns what a block makes of the tokens that are asked for."""
+        attend = dataclasses.replace(attend, asked=asked.places < x.shape[1])
+
+        def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
+            wanted = asked(x) + self_attention(x, block, attend, self.epsilon, asked)
+            return wanted + mlp(wanted, block, self.epsilon), None
+
+        return remembered(step, self.remat)(x, block)[0]

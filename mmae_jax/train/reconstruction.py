@@ -17,8 +17,10 @@ from mmae_jax.models.samples import Samples, in_units
 from mmae_jax.spec import SpecError
 
 
-def reconstruct(model: Model, samples: Samples, key: jax.Array) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """Masks and reconstructs.
+def reconstruct(
+    model: Model, samples: Samples, key: jax.Array, *, masked_only: bool = False
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Masks and reconstructs: all patches, or only those that are masked, where the others have no meaning.
 
     Returns:
       Patches `[B, D, L, P², C]` and masks `[B, G·D, L]` by input.
@@ -34,7 +36,7 @@ def reconstruct(model: Model, samples: Samples, key: jax.Array) -> tuple[dict[st
             key, encoder.fusion, encoder.experiment.mask, encoder.available(samples)
         )
     masked = encoder.fusion.split({name: mask.masked for name, mask in masks.items()})
-    return encoder.reconstruct(samples, masks), masked
+    return encoder.reconstruct(samples, masks, masked_only=masked_only), masked
 
 
 class Images(NamedTuple):

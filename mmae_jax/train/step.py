@@ -41,7 +41,7 @@ def _errors(model: Model, batch: Batch, key: jax.Array, phase: str) -> tuple[dic
     with jax.named_scope("resize"):
         samples = samples_from_batch(batch, experiment)
     if phase == "pretrain":
-        patches, masked = reconstruct(model, samples, key)
+        patches, masked = reconstruct(model, samples, key, masked_only=True)
         with jax.named_scope("loss"):
             return losses.reconstruction_errors(patches, samples, masked, batch["weight"], experiment), {}
     logits = model.predict(samples, train_encoder=phase == "finetune")

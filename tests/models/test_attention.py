@@ -9,7 +9,7 @@ import pytest
 
 from mmae_jax import parallel, spec
 from mmae_jax.models.attention import attention, kernel_for, kernels_of
-from mmae_jax.models.attention.arrangement import Arrangement
+from mmae_jax.models.attention.arrangement import Arrangement, Moves
 
 BFLOAT16_ROUNDING = 2.0**-7
 
@@ -39,6 +39,16 @@ def test_kernel_for_tpus_computes_what_float32_does(length, heads, dim_head):
     found = jax.jit(functools.partial(both_ways, "pallas", heads))(*arrays, valid, gradient)
     wide = [array.astype(jnp.float32) for array in arrays]
     expected = jax.jit(functools.partial(both_ways, "xla", heads))(*wide, valid, gradient)
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize("number", [1, 150])
+def test_kernel_for_tpus_takes_fewer_or_more_queries_than_keys(number):
+    (q, *_, gradient), _ = random_arrays(2, number, 128)
+    (_, k, v, _), valid = random_arrays(2, 130, 128)
+    found = jax.jit(functools.partial(both_ways, "pallas", 2))(q, k, v, valid, gradient)
+    wide = [array.astype(jnp.float32) for array in (q, k, v)]
+    expected = jax.jit(functools.partial(both_ways, "xla", 2))(*wide, valid, gradient)
     assert_close(found, expected)
 
 
@@ -79,6 +89,23 @@ def test_arrangement_puts_tokens_that_are_there_first_and_each_back():
     for row, length in enumerate(lengths):
         np.testing.assert_array_equal(arranged[row, :length], x[row][np.asarray(valid[row])])
     np.testing.assert_array_equal(arrangement.restored(arranged), x)
+
+
+def test_tokens_asked_for_are_found_where_they_were_arranged():
+    _, valid = random_arrays(3, 10, 8)
+    x = jnp.arange(1, 3 * 10 * 8 + 1, dtype=jnp.float32).reshape(3, 10, 8)
+    arrangement = Arrangement.of(valid, "cudnn")
+    asked = Moves(jnp.asarray([[9, 2, 10]] * 3), jnp.asarray([[3, 3, 1, *([3] * 6), 0]] * 3))
+    moves = arrangement.then(asked)
+    found = moves(arrangement.arranged(x))
+    assert found.shape == (3, 8, 8)
+    there = np.asarray(valid[:, [9, 2]])[..., None]
+    np.testing.assert_array_equal(found[:, :2], jnp.where(there, x[:, [9, 2]], found[:, :2]))
+    assert there.any()
+    assert not found[:, 2:].any()
+    np.testing.assert_array_equal(
+        arrangement.restored(moves.inverse(found)), jnp.where(valid[..., None], asked.inverse(asked(x)), 0)
+    )
 
 
 def test_other_kernels_take_tokens_as_they_are():

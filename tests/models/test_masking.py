@@ -266,6 +266,16 @@ def test_missing_dates_have_no_mask_of_their_own_where_dates_are_apart():
     np.testing.assert_array_equal(found.visible.sum(-1), [2, 0, 2, 2, 0, 2, 0, 0, 0, 0, 0, 0])
 
 
+def test_masked_tokens_move_away_and_back():
+    masked = jnp.asarray([[True, False, True, False], [False, True, False, False], [False, False, True, True]])
+    available = jnp.asarray([[True, True, True, True], [True, True, True, False], [True, False, True, False]])
+    mask = sequence_masks({"s2": masked}, {"s2": available}, {"s2": 2})["s2"]
+    tokens = jnp.arange(1.0, 13.0).reshape(3, 4, 1)
+    to_hidden = mask.to_hidden()
+    np.testing.assert_array_equal(to_hidden(tokens)[..., 0], [[3, 1], [6, 0], [11, 0]])
+    np.testing.assert_array_equal(to_hidden.inverse(to_hidden(tokens)), jnp.where(mask.masked[..., None], tokens, 0))
+
+
 def test_restore_puts_kept_tokens_back_among_the_mask_tokens():
     masked = jnp.asarray([[True, False, True, False], [False, True, True, False]])
     available = jnp.asarray([[True, True, True, True], [True, True, True, False]])

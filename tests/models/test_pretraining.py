@@ -9,6 +9,7 @@ import pytest
 
 from mmae_jax.models.mmae import MMAE
 from mmae_jax.models.params import by_path
+from mmae_jax.models.patches import mask_per_band
 from tests.experiments import EACH_FUSION, Tiny, experiment, only, random_samples, without
 
 BATCH = 3
@@ -59,6 +60,26 @@ def test_masked_and_missing_tokens_change_no_reconstruction(of_tokens, masks):
     _, after = step(changed)
     for name in before:
         np.testing.assert_array_equal(before[name], after[name])
+
+
+def test_masked_patches_and_their_gradients_do_not_depend_on_what_else_is_asked(tiny, samples, masks):
+    masked = tiny.encoder(tiny.params).fusion.split({name: mask.masked for name, mask in masks.items()})
+
+    def loss(params, masked_only):
+        patches = tiny.encoder(params).reconstruct(samples, masks, masked_only=masked_only)
+        hidden = {
+            name: jnp.where(mask_per_band(masked[name], tiny.experiment.inputs[name])[:, :, :, None], array, 0)
+            for name, array in patches.items()
+        }
+        return sum(jnp.square(array).sum() for array in hidden.values()), hidden
+
+    step = jax.jit(jax.grad(loss, has_aux=True), static_argnums=1)
+    (all_gradients, expected), (gradients, found) = step(tiny.params, False), step(tiny.params, True)
+    for name, array in expected.items():
+        assert np.abs(array).max() > 0
+        np.testing.assert_allclose(found[name], array, atol=1e-5)
+    for one, other in zip(jax.tree.leaves(gradients), jax.tree.leaves(all_gradients), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
 
 
 @pytest.fixture(scope="module")

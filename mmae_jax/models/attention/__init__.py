@@ -75,17 +75,19 @@ def attention(
     heads: int,
     kernel: str,
     bias: jax.Array | None = None,
+    asked: jax.Array | None = None,
 ) -> jax.Array:
     """Attends from every token to those that are valid.
 
     Args:
       q: queries `[B, N, H·D]`, head major; k and v alike.
-      k: keys, `[B, M, H·D]`; as many as queries but for `xla`.
+      k: keys, `[B, M, H·D]`.
       v: values, as the keys.
       valid: bool `[B, M]`; for `cudnn` the valid tokens stand first.
       heads: H.
       kernel: a key of `NAMES`.
       bias: float32 `[H, N, M]`, added to the scores of all samples; `xla` only.
+      asked: bool `[B, N]`; which queries are there, first those that are. As `valid` if None.
 
     Returns:
       `[B, N, H·D]` in the dtype of `q`; rows of invalid tokens, and samples without any valid, have no meaning but are
@@ -98,7 +100,8 @@ def attention(
     shape = q.shape
     q, k, v = (array.reshape(*array.shape[:2], heads, -1) for array in (q, k, v))
     if kernel == "cudnn":
-        y = cudnn.attention(q, k, v, valid.sum(axis=-1, dtype=jnp.int32))
+        lengths = [there.sum(axis=-1, dtype=jnp.int32) for there in (valid if asked is None else asked, valid)]
+        y = cudnn.attention(q, k, v, *lengths)
     else:
         added = None if bias is None else bias[None]
         y = jax.nn.dot_product_attention(q, k, v, added, mask=valid[:, None, None, :], implementation="xla")

@@ -18,10 +18,10 @@ def supports(device_kind: str, dtype: jnp.dtype, dim_head: int) -> bool:
     return jnp.dtype(dtype).itemsize == 2 and dim_head % 8 == 0 and dim_head <= 128 and not set(words) & set(TOO_OLD)
 
 
-def attention(q: jax.Array, k: jax.Array, v: jax.Array, lengths: jax.Array) -> jax.Array:
-    """Attends from and to the first `lengths` (int `[B]`) tokens of `[B, N, H, D]`; other rows are 0."""
+def attention(q: jax.Array, k: jax.Array, v: jax.Array, queries: jax.Array, keys: jax.Array) -> jax.Array:
+    """Attends from the first `queries` (int `[B]`) of `[B, N, H, D]` to the first `keys` of `[B, M, H, D]`; else 0."""
     # A sequence of no token at all would divide by a sum of nothing.
-    lengths = jnp.maximum(lengths, 1)
+    queries, keys = jnp.maximum(queries, 1), jnp.maximum(keys, 1)
     return jax.nn.dot_product_attention(
-        q, k, v, query_seq_lengths=lengths, key_value_seq_lengths=lengths, implementation="cudnn"
+        q, k, v, query_seq_lengths=queries, key_value_seq_lengths=keys, implementation="cudnn"
     )

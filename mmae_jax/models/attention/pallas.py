@@ -39,7 +39,7 @@ def supports(dtype: jnp.dtype, width: int, dim_head: int) -> bool:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
 def attention(q: jax.Array, k: jax.Array, v: jax.Array, valid: jax.Array, heads: int) -> jax.Array:
-    """Attends from every token to those that are `valid` (bool `[B, N]`); arrays are `[B, N, H·D]`."""
+    """Attends from every token `[B, N, H·D]` to those of `[B, M, H·D]` that are `valid` (bool `[B, M]`)."""
     return _call(_forward_kernel, 1, 0, heads, q, k, v, valid)[0]
 
 
@@ -68,24 +68,29 @@ def _call(
     valid: jax.Array,
     *more: jax.Array,
 ) -> tuple[jax.Array, ...]:
-    """Runs a kernel over samples and groups of heads, each device over its own; `sums` are float32 `[N, 128]`."""
+    """Runs a kernel over samples and groups of heads, each device over its own.
+
+    Results are like the first arrays; `sums` are float32 `[M, 128]`.
+    """
     dim_head = q.shape[-1] // heads
     interpret = parallel.platform_of(q)[0] == "cpu"
     bias = jnp.where(valid, 0.0, ABSENT)[:, None]
 
     def local(bias: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, ...]:
-        batch, length, width = arrays[0].shape
-        block = pl.BlockSpec((1, length, LANES), lambda sample, group: (sample, 0, group))
+        batch, length, width = arrays[1].shape
+        blocks = [
+            pl.BlockSpec((1, array.shape[1], LANES), lambda sample, group: (sample, 0, group)) for array in arrays
+        ]
         return pl.pallas_call(
             functools.partial(kernel, dim_head),
             grid=(batch, width // LANES),
-            in_specs=[pl.BlockSpec((1, 1, length), lambda sample, _: (sample, 0, 0)), *([block] * len(arrays))],
-            out_specs=(block,) * results,
-            out_shape=(jax.ShapeDtypeStruct(arrays[0].shape, arrays[0].dtype),) * results,
+            in_specs=[pl.BlockSpec((1, 1, length), lambda sample, _: (sample, 0, 0)), *blocks],
+            out_specs=tuple(blocks[:results]),
+            out_shape=tuple(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays[:results]),
             scratch_shapes=[pltpu.VMEM((length, LANES), jnp.float32)] * sums,
             interpret=interpret,
             name=kernel.__name__.strip("_"),
-            compiler_params=_compiler_params(length),
+            compiler_params=_compiler_params(max(length, arrays[0].shape[1])),
         )(bias, *arrays)
 
     mesh = jax.typeof(q).sharding.mesh
@@ -149,7 +154,7 @@ def _forward_kernel(dim_head: int, bias_ref: Any, q_ref: Any, k_ref: Any, v_ref:
             y = jnp.where(own, _times(weights, v, (1, 0)), y)
         y_ref[0, rows] = y.astype(y_ref.dtype)
 
-    _each_chunk(k.shape[0], compute)
+    _each_chunk(q_ref.shape[1], compute)
 
 
 def _backward_kernel(
@@ -183,6 +188,6 @@ def _backward_kernel(
             v_sum_ref[...] += _times(weights.astype(v.dtype), own_gradient, (0, 0))
         q_gradient_ref[0, rows] = q_gradient.astype(q_gradient_ref.dtype)
 
-    _each_chunk(k.shape[0], compute)
+    _each_chunk(q_ref.shape[1], compute)
     k_gradient_ref[0] = k_sum_ref[...].astype(k_gradient_ref.dtype)
     v_gradient_ref[0] = v_sum_ref[...].astype(v_gradient_ref.dtype)
