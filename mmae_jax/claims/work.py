@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import IO
 
 from absl import logging
 from tqdm import tqdm
 
 from mmae_jax.claims.run import Run
-from mmae_jax.exit_codes import DONE, PREEMPTED, USAGE, how_ended
+from mmae_jax.exit_codes import DONE, USAGE, how_ended
+from mmae_jax.launch import child
 from mmae_jax.launch.run_folder import last_line, seconds_taken
-from mmae_jax.launch.signals import EXIT_CODES, Preempted
+from mmae_jax.launch.signals import EXIT_CODES
 from mmae_jax.spec import SpecError
 
-PROGRAM = (sys.executable, "-m", "mmae_jax")
 POLL_SECONDS = 0.1
 TOLD_TO_END = frozenset(EXIT_CODES.values())
 
@@ -82,20 +78,17 @@ class Work:
           SpecError: a run cannot be started as it is described, so that none can.
         """
         waiting = [run for run in runs if not run.finished]
-        previous = {number: signal.signal(number, self._pass_on) for number in EXIT_CODES}
-        try:
-            while (waiting and not self._told) or self._started:
-                self._start(waiting)
-                time.sleep(POLL_SECONDS)
-                self._collect()
-        finally:
-            for started in self._started:
-                started.process.kill()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        with child.passing_on(self._pass_on) as self._told:
+            try:
+                while (waiting and not self._told) or self._started:
+                    self._start(waiting)
+                    time.sleep(POLL_SECONDS)
+                    self._collect()
+            finally:
+                for started in self._started:
+                    started.process.kill()
         if self._told:
-            code = EXIT_CODES.get(signal.Signals(self._told[0]), PREEMPTED)
-            raise Preempted("told to end; the same command goes on", code)
+            raise child.preempted(self._told, "told to end; the same command goes on")
 
     def _start(self, waiting: list[Run]) -> None:
         for run in list(waiting):
@@ -123,8 +116,7 @@ class Work:
             elif code not in TOLD_TO_END or not self._told:
                 self.failed[started.run] = f"{how_ended(code)}: {last_line(started.run.lines)}"
 
-    def _pass_on(self, number: int, _: FrameType | None) -> None:
-        self._told.append(number)
+    def _pass_on(self, number: int) -> None:
         for started in self._started:
             started.process.send_signal(number)
 
@@ -132,7 +124,5 @@ class Work:
 def _start(run: Run) -> _Started:
     run.folder.mkdir(parents=True, exist_ok=True)
     lines = run.lines.open("ab")
-    command = [*PROGRAM, "train", *run.arguments, f"--workdir={run.workdir}"]
-    # in a group of its own: Ctrl-C reaches it once, through this process
-    process = subprocess.Popen(command, stdout=lines, stderr=lines, env=os.environ, start_new_session=True)
+    process = child.start(["train", *run.arguments, f"--workdir={run.workdir}"], lines)
     return _Started(run, process, lines, time.monotonic())

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from mmae_jax.claims.run import SPLIT, shown
 from mmae_jax.claims.table import ArmRun, Base, runs
 from mmae_jax.claims.work import watched
 from mmae_jax.command_line.config_file import load_experiment, load_fields
+from mmae_jax.command_line.data_preparation import data_prep
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.overrides import Override
 from mmae_jax.command_line.parser import add_config, check_at_least
@@ -191,12 +191,6 @@ def _landscape(out: Path, name: str, landscape: Landscape, folds: int) -> Data:
 
 
 def _made_up(folder: Path, seed: int, arguments: Sequence[str]) -> Path:
-    from data_prep.__main__ import main
-
-    def data_prep(*command: str) -> None:
-        if code := main(command):
-            sys.exit(code)
-
     raw, shards = folder / "raw", folder / "shards"
     if not shards.exists():
         if not raw.exists():
@@ -226,11 +220,7 @@ def _ask(options: argparse.Namespace, name: str, claim: Claim, data: Data) -> Fi
 def _metric(name: str | None, experiment: Experiment) -> str:
     if not experiment.targets:
         raise UsageError("--config: expected an experiment with a target, by whose scores runs are compared")
-    known = [
-        f"{target}/{score}"
-        for target in experiment.targets
-        for score in tasks.of(experiment.dataset.targets[target]).monitors
-    ]
+    known = tasks.scores(experiment)
     if name is not None and name not in known:
         raise UsageError(f"--metric: expected one of {choices(known)}, found {name!r}{meant(name, known)}")
     return name or known[0]

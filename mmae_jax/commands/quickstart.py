@@ -20,6 +20,7 @@ from safetensors import safe_open
 import configs.quickstart
 from mmae_jax import compilation_cache
 from mmae_jax.command_line.config_file import load_experiment
+from mmae_jax.command_line.data_preparation import data_prep
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.parser import add_config, check_at_least
 from mmae_jax.commands.evaluate import FOLDER
@@ -170,18 +171,8 @@ def _make_shards(paths: Paths, tiles: int) -> None:
     if paths.shards.exists():
         return
     if not paths.raw.exists():
-        _data_prep("synthetic", "treesatai_ts", f"--out_dir={paths.raw}", f"--tiles={tiles}", *LANDSCAPE)
-    _data_prep("treesatai_ts", f"--raw_dir={paths.raw}", f"--out_dir={paths.shards}")
-
-
-def _data_prep(*arguments: str) -> None:
-    """Runs a command of `python -m data_prep`, which reports its problems itself."""
-    from data_prep.__main__ import main
-
-    logging.info("python -m data_prep %s", " ".join(arguments))
-    code = main(arguments)
-    if code:
-        sys.exit(code)
+        data_prep("synthetic", "treesatai_ts", f"--out_dir={paths.raw}", f"--tiles={tiles}", *LANDSCAPE)
+    data_prep("treesatai_ts", f"--raw_dir={paths.raw}", f"--out_dir={paths.shards}")
 
 
 def check_weights(file: Path, experiment: Experiment) -> None:

@@ -135,8 +135,7 @@ def _monitored(experiment: Experiment) -> str:
         return found
     if phase == "pretrain" or not experiment.targets:
         return "loss"
-    target = experiment.targets[0]
-    return f"{target}/{tasks.of(experiment.dataset.targets[target]).monitors[0]}"
+    return tasks.scores(experiment)[0]
 
 
 def _check_monitor(experiment: Experiment, monitor: Monitor) -> None:
@@ -144,9 +143,7 @@ def _check_monitor(experiment: Experiment, monitor: Monitor) -> None:
     if monitor.phase == "pretrain":
         known += [f"loss/{name}" for name in experiment.inputs]
     else:
-        for name in experiment.targets:
-            scores = tasks.of(experiment.dataset.targets[name]).monitors
-            known += [f"loss/{name}", *(f"{name}/{score}" for score in scores)]
+        known += [*(f"loss/{name}" for name in experiment.targets), *tasks.scores(experiment)]
     if monitor.name not in known:
         raise UsageError(
             f"--monitor: expected one of {choices(known)}, found {monitor.name!r}{meant(monitor.name, known)}"

@@ -11,10 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from types import FrameType
 from typing import IO
 
 from mmae_jax.exit_codes import DONE, USAGE
+from mmae_jax.launch.child import passing_on
 from mmae_jax.spec import SpecError
 
 POLL_SECONDS = 0.05
@@ -111,15 +111,12 @@ def run(plan: Plan, restarts: int = 0) -> int:
       restarts: how often to start again after a crash or a preemption of a process; never after a signal to this one.
     """
     group: Group | None = None
-    told: list[int] = []
 
-    def pass_on(number: int, _: FrameType | None) -> None:
-        told.append(number)
+    def pass_on(number: int) -> None:
         if group is not None:
             group.signal(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with passing_on(pass_on) as told:
         group = Group(plan)
         code = group.wait()
         for attempt in range(restarts):
@@ -129,9 +126,6 @@ def run(plan: Plan, restarts: int = 0) -> int:
             group = Group(plan)
             code = group.wait()
         return code
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _free_port() -> int:

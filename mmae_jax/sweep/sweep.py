@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import signal
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
+from typing import IO
 
 from absl import logging
 from etils import epath
 
 from mmae_jax.exit_codes import DONE, INTERRUPTED, PREEMPTED, USAGE, how_ended
 from mmae_jax.formats import begun_otherwise
+from mmae_jax.launch import child
 from mmae_jax.launch.run_folder import last_line, seconds_taken
-from mmae_jax.launch.signals import EXIT_CODES, Preempted
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import shown
 from mmae_jax.sweep.trial import FAILED, FINISHED, STOPPED, Monitor, Outcome, Trial
@@ -33,7 +31,6 @@ from mmae_jax.weights.result import read_result
 
 FORMAT_VERSION = 1
 SWEEP_FILE = "sweep.json"
-PROGRAM = (sys.executable, "-m", "mmae_jax")
 POLL_SECONDS = 0.5
 LEAST_OTHERS = 3
 """A trial is held against the others once so many have come as far."""
@@ -112,11 +109,7 @@ class Sweep:
                     process.send_signal(signal.SIGTERM)
         seconds = seconds_taken(trial.folder, time.monotonic() - begun)
         if told or (process.returncode in (PREEMPTED, INTERRUPTED) and not stopped):
-            number = told[0] if told else signal.SIGTERM
-            raise Preempted(
-                f"trial {trial.number} was told to end; the same command continues the sweep",
-                EXIT_CODES.get(signal.Signals(number), PREEMPTED),
-            )
+            raise child.preempted(told, f"trial {trial.number} was told to end; the same command continues the sweep")
         outcome = self._outcome(trial, process.returncode, seconds, stopped=stopped)
         trial.end(outcome)
         return outcome
@@ -159,30 +152,24 @@ class Sweep:
 
 
 @contextlib.contextmanager
-def _running(arguments: Sequence[str], lines: object) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
+def _running(arguments: Sequence[str], lines: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
     """Runs a command of this program; signals to this process are noted, and passed on."""
-    told: list[int] = []
     process: subprocess.Popen[bytes] | None = None
 
-    def pass_on(number: int, _: FrameType | None) -> None:
-        told.append(number)
+    def pass_on(number: int) -> None:
         if process is not None and process.poll() is None:
             process.send_signal(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in EXIT_CODES}
-    try:
-        command = [*PROGRAM, *arguments]
-        # in a group of its own: Ctrl-C reaches it once, through this process
-        process = subprocess.Popen(command, stdout=lines, stderr=lines, env=os.environ, start_new_session=True)  # type: ignore[call-overload]
-        if told:
-            process.send_signal(told[0])
-        yield process, told
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        if process is not None and process.poll() is None:
-            process.kill()
-            process.wait()
+    with child.passing_on(pass_on) as told:
+        process = child.start(arguments, lines)
+        try:
+            if told:
+                process.send_signal(told[0])
+            yield process, told
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def _difference(before: object, now: object) -> tuple[object, object]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from immutabledict import immutabledict
 
-from mmae_jax.spec import SpecError, Target
+from mmae_jax.spec import Experiment, SpecError, Target
 from mmae_jax.spec.error import shown
 from mmae_jax.tasks.base import Task
 from mmae_jax.tasks.classif import Classif
@@ -34,3 +34,9 @@ def of(target: Target) -> Task:
     if target.kind not in TASKS:
         raise SpecError(f"kind: expected one of {', '.join(TASKS)}, found {shown(target.kind)}")
     return TASKS[target.kind]
+
+
+def scores(experiment: Experiment) -> list[str]:
+    """Returns the scores of an experiment's targets as logs name them, `target/score`; the first one is its own."""
+    targets = {name: of(experiment.dataset.targets[name]) for name in experiment.targets}
+    return [f"{name}/{score}" for name, task in targets.items() for score in task.monitors]

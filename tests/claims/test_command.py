@@ -12,6 +12,7 @@ import pytest
 from mmae_jax.claims import work
 from mmae_jax.claims.finding import read
 from mmae_jax.command_line import program as command_line
+from mmae_jax.launch import child
 from tests import runs
 
 STAND_IN = '''
@@ -45,7 +46,7 @@ TREESAT = "configs/treesatai_ts.py:runlocal"
 def stand_in(tmp_path, monkeypatch):
     file = tmp_path / "stand_in.py"
     file.write_text(STAND_IN)
-    monkeypatch.setattr(work, "PROGRAM", (sys.executable, str(file)))
+    monkeypatch.setattr(child, "PROGRAM", (sys.executable, str(file)))
     monkeypatch.setattr(work, "POLL_SECONDS", 0.02)
     monkeypatch.setattr("mmae_jax.commands.claims.TILES", 16)
     return file
@@ -155,8 +156,8 @@ def test_another_plan_does_not_go_on_in_the_folder_of_one(tmp_path, stand_in, ca
 def test_a_signal_ends_the_runs_and_the_same_command_goes_on(tmp_path, stand_in):
     script = tmp_path / "claims.py"
     script.write_text(
-        "import sys\nfrom mmae_jax.claims import work\nfrom mmae_jax.commands import claims\n"
-        f"work.PROGRAM = (sys.executable, {str(stand_in)!r})\nclaims.TILES = 16\n"
+        "import sys\nfrom mmae_jax.commands import claims\nfrom mmae_jax.launch import child\n"
+        f"child.PROGRAM = (sys.executable, {str(stand_in)!r})\nclaims.TILES = 16\n"
         "from mmae_jax.command_line.program import main\n"
         f"sys.exit(main(['claims', 'temporal_fusion', '--out={tmp_path / 'out'}', '--folds=2', '--processes=2']))\n"
     )

@@ -12,6 +12,7 @@ from mmae_jax.claims.paper.plan import Plan
 from mmae_jax.claims.paper.table import names, open_table
 from mmae_jax.command_line import program as command_line
 from mmae_jax.hardware.at_hand import AtHand, devices_at_hand
+from mmae_jax.launch import child
 from tests import compilation
 from tests.claims.test_command import STAND_IN
 
@@ -43,7 +44,7 @@ def one_chip(monkeypatch):
 def stand_in(tmp_path, monkeypatch, one_chip):
     file = tmp_path / "stand_in.py"
     file.write_text(STAND_IN.replace("crop/overall_accuracy", "treesat_mlc_thresh/weighted_f1"))
-    monkeypatch.setattr(work, "PROGRAM", (sys.executable, str(file)))
+    monkeypatch.setattr(child, "PROGRAM", (sys.executable, str(file)))
     monkeypatch.setattr(work, "POLL_SECONDS", 0.02)
 
 

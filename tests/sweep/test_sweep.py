@@ -12,6 +12,7 @@ import pytest
 from etils import epath
 
 from mmae_jax.command_line import program as command_line
+from mmae_jax.launch import child
 from mmae_jax.sweep import sweep
 from mmae_jax.train.exclusive import exclusive
 from tests import compilation, runs
@@ -48,7 +49,7 @@ result |= {"scores": {"val": {"TARGET": score}, "test": {"TARGET": score / 2}}}
 def stand_in(tmp_path, monkeypatch):
     file = tmp_path / "stand_in.py"
     file.write_text(STAND_IN)
-    monkeypatch.setattr(sweep, "PROGRAM", (sys.executable, str(file)))
+    monkeypatch.setattr(child, "PROGRAM", (sys.executable, str(file)))
     monkeypatch.setattr(sweep, "POLL_SECONDS", 0.05)
     monkeypatch.setenv("PYTHONPATH", str(runs.ROOT))
     return file
@@ -119,7 +120,7 @@ def test_what_another_trains_is_passed_over(stand_in, tmp_path, caplog):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_sweep_goes_on_in_the_middle_of_a_trial(stand_in, tmp_path, number):
-    program = f"from mmae_jax.sweep import sweep; sweep.PROGRAM = ({sys.executable!r}, {str(stand_in)!r})\n"
+    program = f"from mmae_jax.launch import child; child.PROGRAM = ({sys.executable!r}, {str(stand_in)!r})\n"
     program += "from mmae_jax.command_line.program import main; import sys; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", program, *arguments(tmp_path / "sweep")]
     environment = os.environ | {"STAND_IN_SECONDS": "0.5"}
@@ -130,7 +131,7 @@ def test_an_interrupted_sweep_goes_on_in_the_middle_of_a_trial(stand_in, tmp_pat
     process.send_signal(number)
     assert process.wait() == (75 if number == signal.SIGTERM else -signal.SIGKILL)
     if number == signal.SIGKILL:
-        time.sleep(3)  # what it trained has not heard of it, and goes on to its end
+        time.sleep(3)  # the stand-in does not end with it, and goes on to its end
     assert not (tmp_path / "sweep" / "trials" / "000" / "trial.json").exists()
     assert command_line.main(arguments(tmp_path / "sweep")) == 0
     epochs = [json.loads(line)["epoch"] for line in lines.read_text().splitlines()]
