@@ -130,13 +130,14 @@ def run(options: argparse.Namespace) -> int:
     if options.config is not None and names:
         _check_folds(options)
     found, failed = [], False
-    options.out.mkdir(parents=True, exist_ok=True)
-    with exclusive(epath.Path(options.out)):
-        for name, claim in opened.items():
-            for data in _data(options, claim):
-                one = _ask(options, Path(name).stem, claim, data)
-                failed |= one is None
-                found += [] if one is None else [one]
+    if opened:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with exclusive(epath.Path(options.out)):
+            for name, claim in opened.items():
+                for data in _data(options, claim):
+                    one = _ask(options, Path(name).stem, claim, data)
+                    failed |= one is None
+                    found += [] if one is None else [one]
     if found:
         print(markdown.summary(found))
     if options.page is not None:

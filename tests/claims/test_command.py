@@ -110,7 +110,6 @@ def test_a_failed_run_is_named_and_the_others_are_kept(tmp_path, stand_in, monke
         (["temporal_fusion", "--shards=x"], "expected --config, too"),
         (["temporal_fusion", f"--config={TREESAT}", "--shards=x", "--folds=2"], "--folds: only for made-up landscapes"),
         (["temporal_fusion", "--metric=crop/miou"], "--metric: expected one of crop/overall_accuracy"),
-        (["--page=page.md"], "--page: found nothing"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, stand_in, capsys, arguments, message):
@@ -118,6 +117,12 @@ def test_a_mistake_is_one_line(tmp_path, stand_in, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_a_page_of_nothing_leaves_nothing(tmp_path, capsys):
+    assert claims(f"--page={tmp_path / 'page.md'}", f"--out={tmp_path / 'out'}") == 1
+    assert "--page: found nothing" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 CLAIM_OF_ONES_OWN = """

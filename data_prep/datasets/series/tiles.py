@@ -120,7 +120,10 @@ def _point(lon: object, lat: object, path: Path) -> Point | None:
     if not isinstance(lon, float) or not isinstance(lat, float):
         return None
     if not (-180 <= lon <= 360 and -90 <= lat <= 90):
-        raise DataPrepError(f"{path}: coordinates: expected degrees east and north, found {lon:g} and {lat:g}")
+        exchanged = "; are lon and lat exchanged?" if -90 <= lon <= 90 and -180 <= lat <= 360 else ""
+        raise DataPrepError(
+            f"{path}: coordinates: expected degrees east and north, found {lon:g} and {lat:g}{exchanged}"
+        )
     return Point(lon, lat, DEGREES)
 
 

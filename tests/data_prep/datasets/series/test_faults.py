@@ -30,6 +30,11 @@ COLUMNS = {
     "class": ({"crop": ["oats"] * ROWS}, "", "place field_00: crop: expected a class (0, 1, 2, 3, -1, wheat"),
     "group": ({"region": [None] * ROWS}, "", "region: expected a group of place field_00, found none"),
     "degrees": ({"lat": [5e6] * ROWS}, "", "coordinates: expected degrees east and north, found 10 and 5e+06"),
+    "exchanged": (
+        {"lon": [52.1] * ROWS, "lat": [-106.7] * ROWS},
+        "",
+        "coordinates: expected degrees east and north, found 52.1 and -106.7; are lon and lat exchanged?",
+    ),
     "unit": (
         {"S2-B02": [0.5] * ROWS},
         "",
