@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 from typing import Any, Self, TypeVar
 
@@ -66,12 +67,13 @@ class Checkpoints:
                     VERSION_KEY: folder.FORMAT_VERSION,
                     "experiment": config.to_plain(experiment),
                     "phase": phase,
-                    "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+                    "versions": _versions(),
                 }
             ),
             cleanup_tmp_directories=True,
         )
         self._saving: ocp.AsyncResponse[bool] | None = None
+        self._read: dict[int, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +129,7 @@ class Checkpoints:
         }
         with folder.naming(self.directory, "cannot be written"):
             self._await()
+            self._read.pop(step, None)
             options = {"metrics": metrics, "custom_metadata": sealed(metadata), "overwrite": again}
             self._saving = self._checkpointer.save_async(step, leaves, **options)
 
@@ -159,10 +162,18 @@ class Checkpoints:
         return unnamed({name: leaves[stored[name]] for name in names}, like)
 
     def _metadata(self, step: int) -> dict[str, Any]:
-        """Returns what was stored about a checkpoint."""
-        path = self.directory / str(step)
-        with folder.reading(path):
-            return folder.checked(self._checkpointer.metadata(step).custom_metadata, path)
+        """Returns what was stored about a checkpoint; it is read once."""
+        if step not in self._read:
+            path = self.directory / str(step)
+            with folder.reading(path):
+                self._read[step] = folder.checked(self._checkpointer.metadata(step).custom_metadata, path)
+        return self._read[step]
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Returns what is installed; looking it up takes some milliseconds a package."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def _name_in(version: int, name: str) -> str:
