@@ -45,7 +45,6 @@ class Pretrained:
         self.experiment = experiment
         self._params, self._mesh = params, mesh
         self._graph, _ = abstract_model(experiment)
-        self._started: dict[Callable[..., Any], Callable[..., Started]] = {}
         self._encode = self.compiled(_encode)
         self._predict = self.compiled(_predict)
         self._reconstruct = self.compiled(_reconstruct)
@@ -79,27 +78,16 @@ class Pretrained:
 
         Returns:
           A function of a batch and the further arguments, compiled once for each number of samples, also when it is
-          asked for again with a function that compares equal.
+          asked for again with a function that compares equal, or by another model that was trained in the same way.
         """
-        if function not in self._started:
-            self._started[function] = self._starting(function)
-        return self._started[function]
-
-    def _starting(self, function: Callable[..., Any]) -> Callable[..., Started]:
-
-        def run(params: nnx.State, batch: Batch, *arguments: Any) -> Any:
-            with precision(self.experiment):
-                return function(merge(self._graph, params), samples_from_batch(batch, self.experiment), *arguments)
-
-        program = jax.jit(run)
         shares = self._mesh.shape["data"] * self._mesh.shape["fsdp"]
 
         def start(batch: Batch, *arguments: Any) -> Started:
             number = len(batch["ref_date"])
             rows = np.minimum(np.arange(-(-number // shares) * shares), number - 1)
             spread = jax.tree.map(lambda array: np.asarray(array)[rows], dict(batch))
-            found = program(self._params, parallel.to_devices(spread, self._mesh), *arguments)
-            return Started(found, self._mesh, number)
+            batch = parallel.to_devices(spread, self._mesh)
+            return Started(_applied(function, self.experiment, self._params, batch, *arguments), self._mesh, number)
 
         return start
 
@@ -153,6 +141,16 @@ class Pretrained:
             if part not in batch:
                 raise SpecError(f"samples: expected {part} of a batch, found {choices(list(batch))}")
         return function(batch, *arguments).arrays()
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _applied(
+    function: Callable[..., Any], experiment: Experiment, params: nnx.State, batch: Batch, *arguments: Any
+) -> Any:
+    """Returns what a function makes of the model with these parameters and of a batch."""
+    graph, _ = abstract_model(experiment)
+    with precision(experiment):
+        return function(merge(graph, params), samples_from_batch(batch, experiment), *arguments)
 
 
 @dataclasses.dataclass(frozen=True)
