@@ -26,7 +26,7 @@ def stop_after(program, state, batch):
     print(json.dumps([events["compile_requests_use_cache"], events["cache_hits"]]), flush=True)
     os._exit(0)
 step, phase.train_step = phase.train_step, stop_after
-loop.run(runs.tiny(sys.argv[1]), sys.argv[2])
+loop.run(runs.tiny(sys.argv[1], ("s1_asc",)), sys.argv[2])
 """
 
 
