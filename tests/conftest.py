@@ -24,8 +24,17 @@ from tests import runs
 jax.config.update("jax_numpy_rank_promotion", "raise")
 gc.set_threshold(GC_THRESHOLD)
 
+FIRST = ("train/test_resume.py", "data_prep/test_whole_way.py", "commands/test_quickstart.py")
+"""Files that begin the work of a test run: the longest, and that which makes the finished run which others read. While
+one worker makes it, the other has a file that needs none, and a run does not end with one of them on one worker."""
 Once = Callable[[str, Callable[[Path], object]], Path]
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts the files of `FIRST` before all others."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(FIRST)))
 
 
 @pytest.fixture(scope="session")
