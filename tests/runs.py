@@ -100,12 +100,12 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 def training_process(
-    workdir: Path, *arguments: str, config: str | Path = CONFIG, **options: Any
+    workdir: Path, *arguments: str, config: str | Path = CONFIG, module: str = "mmae_jax", **options: Any
 ) -> subprocess.Popen[str]:
-    """Starts `python -m mmae_jax train` on one device."""
-    command_line = [sys.executable, "-m", "mmae_jax", "train", f"--config={config}", f"--workdir={workdir}", *arguments]
-    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command_line, cwd=ROOT, env=compilation.environment(), **streams | options)
+    """Starts `python -m mmae_jax train`, which has one device, or that of another module."""
+    command_line = [sys.executable, "-m", module, "train", f"--config={config}", f"--workdir={workdir}", *arguments]
+    defaults = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": compilation.environment()}
+    return subprocess.Popen(command_line, cwd=ROOT, **defaults | options)
 
 
 class Compilations(collections.Counter[str]):

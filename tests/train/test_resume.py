@@ -12,7 +12,7 @@ import pytest
 
 from mmae_jax.launch.signals import Preempted
 from mmae_jax.train import phase as phase_module
-from tests import runs
+from tests import first_device, runs
 
 PHASES = ("pretrain", "probe", "finetune")
 
@@ -87,12 +87,22 @@ def wait_for(process, condition):
 def kill(process):
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stderr.close()
 
 
-def finish(process):
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors[-3000:]
+def errors(workdir):
+    """Where processes say what goes on; in a pipe they would wait for a reader."""
+    return workdir.with_suffix(".stderr")
+
+
+def started(workdir, *arguments):
+    """Starts a process that finds what was compiled for `finished_run`."""
+    with errors(workdir).open("w") as file:
+        options = {"module": first_device.__name__, "env": os.environ, "stderr": file}
+        return runs.training_process(workdir, *arguments, **options)
+
+
+def finish(process, workdir):
+    assert process.wait() == 0, errors(workdir).read_text()[-3000:]
 
 
 def test_killed_runs_end_as_an_undisturbed_one(tiny_experiment, finished_run, tmp_path):
@@ -100,7 +110,7 @@ def test_killed_runs_end_as_an_undisturbed_one(tiny_experiment, finished_run, tm
     arguments = [f"--config.data.dir={tiny_experiment.data.dir}", f"--config.phases={phases}"]
 
     def start():
-        return runs.training_process(workdir, *arguments)
+        return started(workdir, *arguments)
 
     def writing_a_checkpoint():
         return any((workdir / "pretrain" / "checkpoints").glob("3*tmp*"))
@@ -111,9 +121,9 @@ def test_killed_runs_end_as_an_undisturbed_one(tiny_experiment, finished_run, tm
     for moment in (writing_a_checkpoint, between_phases):
         process = start()
         wait_for(process, moment)
-        assert process.poll() is None, process.stderr.read()[-3000:]
+        assert process.poll() is None, errors(workdir).read_text()[-3000:]
         kill(process)
-    finish(start())
+    finish(start(), workdir)
     assert_same_runs(tiny_experiment, workdir, finished_run, phases)
 
 
@@ -125,11 +135,11 @@ def test_runs_killed_at_random_end_as_an_undisturbed_one(tiny_experiment, finish
         workdir = tmp_path / f"run{attempt}"
         arguments = [f"--config.data.dir={tiny_experiment.data.dir}", f"--config.data.workers={attempt % 2}"]
         for _ in range(60):
-            process = runs.training_process(workdir, *arguments)
+            process = started(workdir, *arguments)
             deadline = time.monotonic() + draw.uniform(4, 25)
             wait_for(process, lambda deadline=deadline: time.monotonic() > deadline)
             if process.poll() is not None:
-                finish(process)
+                finish(process, workdir)
                 break
             kill(process)
             kills += 1
