@@ -4,16 +4,22 @@ Makes up a forest landscape, prepares it as shards, pretrains a small model on a
 that are labelled: from its frozen vectors, beside the same network untrained and statistics of the bands, and by
 finetuning, beside a model that was trained without pretraining for as many steps in all. It ends with a report, and the
 weights with PyTorch names. An interrupted run goes on; what is finished is not done again.
+
+On CPUs, of which a small model hardly uses a second one, both models are trained at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import jax
 from absl import logging
 from safetensors import safe_open
 
@@ -27,10 +33,14 @@ from mmae_jax.commands.evaluate import FOLDER
 from mmae_jax.data.pipeline import steps_per_epoch
 from mmae_jax.data.shards import Shards, open_shards
 from mmae_jax.evaluate.evaluation import BANDS, CHECKPOINT, UNTRAINED
+from mmae_jax.exit_codes import DONE, how_ended
+from mmae_jax.launch import child
+from mmae_jax.launch.run_folder import last_line
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train import loop
 from mmae_jax.weights import torch_names
 from mmae_jax.weights.export import export
+from mmae_jax.weights.result import read_result
 
 STAGES = 5
 FRACTIONS = (0.1, 0.2, 0.5, 1.0)
@@ -77,6 +87,11 @@ class Paths:
         return self.workdir / "no_ssl"
 
     @property
+    def scratch_lines(self) -> Path:
+        """What that run writes where it is a process of its own."""
+        return self.workdir / "no_ssl.log"
+
+    @property
     def frozen(self) -> Path:
         """Scores of what is learnt from frozen vectors."""
         return self.pretrained / FOLDER / "frozen"
@@ -97,11 +112,12 @@ class Paths:
         return self.workdir / "weights.safetensors"
 
 
-def quickstart(experiment: Experiment, workdir: Path, tiles: int) -> str:
+def quickstart(experiment: Experiment, source: Sequence[str], workdir: Path, tiles: int) -> str:
     """Does what is not yet done, and returns a summary.
 
     Args:
       experiment: what to train; its `data.dir` and `phases` are set here.
+      source: the options of the command line that it comes from.
       workdir: folder for everything.
       tiles: number of made-up tiles.
 
@@ -120,11 +136,13 @@ def quickstart(experiment: Experiment, workdir: Path, tiles: int) -> str:
     if found != tiles:
         raise SpecError(f"--tiles: {paths.shards} holds {found} tiles, expected {tiles}; choose another --workdir")
     train = experiment.finetune
-    _announce(2, f"pretrain on {shards.num_tiles(experiment.pretrain.train_splits)} tiles, finetune on some labels")
-    loop.run(dataclasses.replace(experiment, phases=("pretrain", "finetune")), paths.pretrained)
     longer = dataclasses.replace(train, epochs=train.epochs + _epochs_of_pretraining(experiment, shards))
-    _announce(3, "train without pretraining on the same labels, for as many steps in all")
-    loop.run(dataclasses.replace(experiment, phases=("finetune",), finetune=longer), paths.scratch)
+    scratch = dataclasses.replace(experiment, phases=("finetune",), finetune=longer)
+    with _trained_beside(scratch, source, paths) if _takes_another() else _trained_later(scratch, paths) as trained:
+        _announce(2, f"pretrain on {shards.num_tiles(experiment.pretrain.train_splits)} tiles, finetune on some labels")
+        loop.run(dataclasses.replace(experiment, phases=("pretrain", "finetune")), paths.pretrained)
+        _announce(3, "train without pretraining on the same labels, for as many steps in all")
+        trained()
     _announce(4, "score both, and what frozen vectors tell")
     fractions = ",".join(f"{fraction:g}" for fraction in FRACTIONS)
     _evaluate(paths.frozen, paths.pretrained, "--phase=pretrain", "--protocol=linear", f"--label_fractions={fractions}")
@@ -136,6 +154,52 @@ def quickstart(experiment: Experiment, workdir: Path, tiles: int) -> str:
         export(paths.pretrained, paths.weights, "finetune")
     check_weights(paths.weights, experiment)
     return _summary(paths, experiment, shards)
+
+
+def _takes_another() -> bool:
+    """Returns whether a second process finds room; the memory of an accelerator is the first one's."""
+    return jax.default_backend() == "cpu" and (os.cpu_count() or 1) > 1
+
+
+@contextlib.contextmanager
+def _trained_later(experiment: Experiment, paths: Paths) -> Iterator[Callable[[], None]]:
+    """Gives a function that trains without pretraining."""
+    yield lambda: loop.run(experiment, paths.scratch)
+
+
+@contextlib.contextmanager
+def _trained_beside(experiment: Experiment, source: Sequence[str], paths: Paths) -> Iterator[Callable[[], None]]:
+    """Trains without pretraining in a process of its own, and gives a function that waits for it.
+
+    Left before its end, the process is told to end, and saves its state.
+
+    Raises:
+      SpecError: from the function, where the process failed; says how.
+    """
+    if read_result(paths.scratch, "finetune") is not None:
+        yield lambda: None
+        return
+    fields = {
+        "data.dir": experiment.data.dir,
+        "compilation_cache": experiment.compilation_cache,
+        "phases": ",".join(experiment.phases),
+        "finetune.epochs": experiment.finetune.epochs,
+    }
+    overrides = [f"--config.{name}={value}" for name, value in fields.items()]
+    with paths.scratch_lines.open("ab") as lines:
+        process = child.start(["train", *source, *overrides, f"--workdir={paths.scratch}"], lines)
+
+    def trained() -> None:
+        if process.poll() is None:
+            logging.info("it was begun beside the first; its lines are in %s", paths.scratch_lines)
+        if (code := process.wait()) != DONE:
+            raise SpecError(f"{paths.scratch}: {how_ended(code)}: {last_line(paths.scratch_lines)}")
+
+    try:
+        yield trained
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _epochs_of_pretraining(experiment: Experiment, shards: Shards) -> int:
@@ -271,4 +335,5 @@ def run(options: argparse.Namespace) -> None:
     check_at_least(options, "tiles", 3)
     experiment = load_experiment(options.config, options.overrides)
     show_messages()
-    print(quickstart(experiment, options.workdir, options.tiles))
+    source = [f"--config={options.config}", *map(str, options.overrides)]
+    print(quickstart(experiment, source, options.workdir, options.tiles))
