@@ -1,4 +1,4 @@
-"""Commands of this program that another one starts, as sweeps and claims do: they end with it, however it ends.
+"""Commands of this program that another one starts, as `launch` and sweeps do: they end with it, however it ends.
 
 Run as a module, this is the child: `python -m mmae_jax.launch.child train …`. Its standard input is a pipe that the
 process which started it holds open. Where that process is killed, nobody could pass a signal on; the pipe is closed all
@@ -64,7 +64,8 @@ def preempted(told: Sequence[int], message: str) -> Preempted:
 
 def _end_with_parent() -> None:
     os.read(STDIN, 1)
-    os.write(STDERR, GONE)
+    with contextlib.suppress(OSError):  # where its lines went through that process, too
+        os.write(STDERR, GONE)
     os._exit(FAILED)
 
 

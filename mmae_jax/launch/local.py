@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from mmae_jax.exit_codes import DONE, USAGE
-from mmae_jax.launch.child import passing_on
+from mmae_jax.launch.child import PROGRAM, passing_on
 from mmae_jax.spec import SpecError
 
 POLL_SECONDS = 0.05
@@ -42,7 +42,7 @@ class Plan:
         """Returns the command line of a process."""
         place = [f"--coordinator=localhost:{port}", f"--num_processes={self.processes}", f"--process_id={index}"]
         place = place if self.processes > 1 else []
-        return [sys.executable, "-m", "mmae_jax", "train", *self.arguments, *place]
+        return [*PROGRAM, "train", *self.arguments, *place]
 
     def environment(self, index: int) -> dict[str, str]:
         """Returns the environment of a process, in which it sees its own devices only.
@@ -137,7 +137,9 @@ def _free_port() -> int:
 def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
     # In a session of its own, a process gets Ctrl-C from `pass_on`, once, and not from the terminal, too.
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
 
 
 def _pipes(process: subprocess.Popen[str]) -> list[tuple[IO[str], IO[str]]]:

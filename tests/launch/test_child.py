@@ -28,20 +28,28 @@ def is_free(folder):
         return False
 
 
+def killed_while_another_trains(command, folder, synthetic_shards):
+    """Starts a command that trains in a process of its own, kills it, and waits until nobody trains in a folder."""
+    long = [f"--config={runs.CONFIG}", f"--config.data.dir={synthetic_shards}", "--config.finetune.epochs=1000"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "mmae_jax", *command, *long], env=compilation.environment(), stderr=subprocess.DEVNULL
+    )
+    until((folder / LOCK_FILE).exists)
+    until((folder / LOCK_FILE).read_text)
+    assert json.loads((folder / LOCK_FILE).read_text())["process"] != started.pid
+    assert not is_free(folder)
+    started.send_signal(signal.SIGKILL)
+    assert started.wait() == -signal.SIGKILL
+    until(lambda: is_free(folder), seconds=20)
+
+
 def test_a_trial_ends_with_the_sweep_that_is_killed(synthetic_shards, tmp_path):
-    command = [sys.executable, "-m", "mmae_jax", "sweep", f"--config={runs.CONFIG}", f"--workdir={tmp_path / 'sweep'}"]
-    command += [
-        f"--config.data.dir={synthetic_shards}",
-        "--config.finetune.epochs=1000",
-        "--vary=finetune.base_lr=1e-4",
-    ]
-    sweep = subprocess.Popen(command, env=compilation.environment(), stderr=subprocess.DEVNULL)
     trial = tmp_path / "sweep" / "trials" / "000"
-    until((trial / "run" / LOCK_FILE).exists)
-    until((trial / "run" / LOCK_FILE).read_text)
-    assert json.loads((trial / "run" / LOCK_FILE).read_text())["process"] != sweep.pid
-    assert not is_free(trial / "run")
-    sweep.send_signal(signal.SIGKILL)
-    assert sweep.wait() == -signal.SIGKILL
-    until(lambda: is_free(trial / "run"), seconds=20)
+    sweep = ["sweep", f"--workdir={tmp_path / 'sweep'}", "--vary=finetune.base_lr=1e-4"]
+    killed_while_another_trains(sweep, trial / "run", synthetic_shards)
     assert child.GONE.decode() in (trial / "log.txt").read_text()
+
+
+def test_training_ends_with_the_launcher_that_is_killed(synthetic_shards, tmp_path):
+    launch = ["launch", "--processes=1", "--", f"--workdir={tmp_path / 'run'}"]
+    killed_while_another_trains(launch, tmp_path / "run", synthetic_shards)

@@ -36,7 +36,7 @@ def test_each_process_sees_its_own_devices(monkeypatch):
 
 
 def test_one_process_needs_no_others():
-    assert Plan(1, 1, ["--config=c"]).command(0, 1234)[1:] == ["-m", "mmae_jax", "train", "--config=c"]
+    assert Plan(1, 1, ["--config=c"]).command(0, 1234)[1:] == ["-m", "mmae_jax.launch.child", "train", "--config=c"]
 
 
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="Open MPI is not here")
