@@ -18,7 +18,7 @@ def get_claim(inputs: Inputs = None) -> dict[str, Any]:
     """Returns the claim."""
     few = {"phases": ["finetune"], "finetune.label_fraction": SHARE}
     fewer = f"pretrained, {100 * SHARE:g} % of labels"
-    order = {"told_by": "order", "noise": 0.5}
+    order = {"told_by": "order", "noise": 0.3}
     return dict(
         question="Does a pretrained model with a fifth of the labels do as well as one from scratch with all?",
         published="not asked in this form",

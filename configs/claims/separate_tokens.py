@@ -35,7 +35,7 @@ def get_claim(inputs: Inputs = None) -> dict[str, Any]:
         comparisons={"separate": dict(says=says, better="separate tokens", worse="joint tokens")},
         landscapes={
             "haze": landscape(
-                {"told_by": "order", "haze": True, "noise": 0.5},
+                {"told_by": "order", "haze": True, "noise": 0.3},
                 {"separate": True},
                 S2,
                 {**SUPERVISED, "model.inter_depth": 0},
