@@ -12,7 +12,8 @@ import pytest
 
 from mmae_jax.launch.signals import Preempted
 from mmae_jax.train import phase as phase_module
-from tests import first_device, runs
+from tests import runs
+from tests.train import first_device
 
 PHASES = ("pretrain", "probe", "finetune")
 

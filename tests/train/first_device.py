@@ -1,4 +1,4 @@
-"""`python -m tests.first_device COMMAND …` is `python -m mmae_jax COMMAND …` on the first of its virtual devices.
+"""`python -m tests.train.first_device COMMAND …` is `python -m mmae_jax COMMAND …` on the first of its virtual devices.
 
 A compiled program is kept for the devices that its process has. One that has as many as pytest's own finds what they
 compiled for their first.
