@@ -155,6 +155,17 @@ def mlp(x: jax.Array, block: dict[str, jax.Array], epsilon: float) -> jax.Array:
     return scaled(y, block["mlp_scale"]) if "mlp_scale" in block else y
 
 
+def _block(attend: Heads, epsilon: float, asked: Moves | None = None) -> Step:
+    """Returns a block of all tokens, or of those that are asked for."""
+
+    def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
+        kept = x if asked is None else asked(x)
+        kept = kept + self_attention(x, block, attend, epsilon, asked)
+        return kept + mlp(kept, block, epsilon), None
+
+    return step
+
+
 class Transformer(nnx.Module):
     """`depth` pre-norm blocks, and a LayerNorm where the variant has one."""
 
@@ -200,28 +211,17 @@ class Transformer(nnx.Module):
         kernel = kernel_of(chosen, x, self.dtype, self.heads * self.dim_head, self.dim_head)
         arrangement = Arrangement.of(valid, kernel)
         attend = Heads(arrangement.valid, self.heads, kernel, bias)
-
-        def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
-            x = x + self_attention(x, block, attend, self.epsilon)
-            return x + mlp(x, block, self.epsilon), None
-
+        step = remembered(_block(attend, self.epsilon), self.remat)
         x, blocks = arrangement.arranged(x.astype(self.dtype)), self.blocks.stacked()
         if asked is None:
-            x, _ = jax.lax.scan(remembered(step, self.remat), x, blocks)
+            x, _ = jax.lax.scan(step, x, blocks)
             x = arrangement.restored(x)
         else:
             below, last = ({name: stack[part] for name, stack in blocks.items()} for part in (slice(-1), -1))
             if len(below["qkv_kernel"]):
-                x, _ = jax.lax.scan(remembered(step, self.remat), x, below)
-            x = self._asked(x, last, attend, arrangement.then(asked))[:, : asked.places.shape[1]]
+                x, _ = jax.lax.scan(step, x, below)
+            wanted = arrangement.then(asked)
+            attend = dataclasses.replace(attend, asked=wanted.places < x.shape[1])
+            x, _ = remembered(_block(attend, self.epsilon, wanted), self.remat)(x, last)
+            x = x[:, : asked.places.shape[1]]
         return x if self.norm is None else self.norm(x)
-
-    def _asked(self, x: jax.Array, block: dict[str, jax.Array], attend: Heads, asked: Moves) -> jax.Array:
-        """Returns what a block makes of the tokens that are asked for."""
-        attend = dataclasses.replace(attend, asked=asked.places < x.shape[1])
-
-        def step(x: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, None]:
-            wanted = asked(x) + self_attention(x, block, attend, self.epsilon, asked)
-            return wanted + mlp(wanted, block, self.epsilon), None
-
-        return remembered(step, self.remat)(x, block)[0]

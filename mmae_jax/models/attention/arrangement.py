@@ -71,12 +71,9 @@ class Arrangement:
         """
         if kernel != "cudnn":
             return cls(valid)
-        length = valid.shape[1]
-        padding = -length % LENGTH_MULTIPLE
         order = jnp.argsort(~valid, axis=-1, stable=True).astype(jnp.int32)
-        first = jnp.arange(length + padding)[None] < valid.sum(axis=-1)[:, None]
-        places = jnp.pad(order, ((0, 0), (0, padding)), constant_values=length)
-        return cls(first, Moves(places, jnp.argsort(order, axis=-1).astype(jnp.int32)))
+        moves = Moves(order, jnp.argsort(order, axis=-1).astype(jnp.int32)).padded(LENGTH_MULTIPLE)
+        return cls(jnp.arange(moves.places.shape[1])[None] < valid.sum(axis=-1)[:, None], moves)
 
     def arranged(self, x: jax.Array) -> jax.Array:
         """Returns tokens `[B, M, E]` of `[B, N, E]`."""
