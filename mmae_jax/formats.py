@@ -73,6 +73,12 @@ def begun_otherwise(file: epath.Path, known: int, described: Mapping[str, Any]) 
     return (different[0], begun.get(different[0]), described.get(different[0])) if different else None
 
 
+def write_json(file: epath.PathLike, plain: Mapping[str, Any]) -> None:
+    """Writes JSON values in one piece, for people, too: texts as they are, no number that is none."""
+    with written_whole(epath.Path(file)) as beside:
+        beside.write_text(json.dumps(plain, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def sealed(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Returns JSON values with a checksum of their own."""
     return {**plain, SEAL_KEY: seal_of(plain)}

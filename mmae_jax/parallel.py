@@ -53,6 +53,11 @@ PARTITIONS |= dict.fromkeys(("known_kernel", "new_kernel"), EMBEDDING_KERNEL)
 LINEAR_KERNEL = PartitionSpec("fsdp")
 
 
+def leave_accelerators() -> None:
+    """Keeps a process that computes nothing to the CPU: accelerators are for those that train, or are others'."""
+    jax.config.update("jax_platforms", "cpu")
+
+
 def make_mesh(mesh: spec.Mesh, devices: Sequence[jax.Device] | None = None) -> jax.sharding.Mesh:
     """Returns the mesh of a configuration over all devices of all processes.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmae_jax import spec
-from mmae_jax.checks.dataset import check_dataset, task_of
+from mmae_jax.checks.dataset import check_dataset
 from mmae_jax.checks.foundation import check_foundation
 from mmae_jax.checks.inputs import check_inputs
 from mmae_jax.checks.model import check_model
@@ -115,10 +115,11 @@ def _check_phase(name: str, phase: spec.Phase, experiment: spec.Experiment) -> N
         return
     if name == "pretrain":
         raise SpecError(f"pretrain.monitor: expected None, as targets come later, found {shown(phase.monitor)}")
-    target, _, metric = phase.monitor.partition("/")
-    known = {t: task_of(t, experiment.dataset.targets[t]).monitors for t in experiment.targets}
-    if metric not in known.get(target, ()):
-        scores = (f"{t}/{m}" for t, metrics in known.items() for m in metrics)
+    # Imported where an experiment is checked: configurations are read without JAX, which tasks compute with.
+    from mmae_jax import tasks
+
+    scores = tasks.scores(experiment)
+    if phase.monitor not in scores:
         raise SpecError(f"{name}.monitor: expected one of {choices(scores)}, found {shown(phase.monitor)}")
 
 

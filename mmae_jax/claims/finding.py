@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from etils import epath
 from immutabledict import immutabledict
 
 from mmae_jax.claims.claim import Claim
 from mmae_jax.claims.table import ArmRun, scores
 from mmae_jax.claims.verdict import FAILS, HOLDS, verdict
 from mmae_jax.config import from_plain
-from mmae_jax.formats import VERSION_KEY, format_version, read_json, written_whole
+from mmae_jax.formats import VERSION_KEY, format_version, read_json, write_json
 from mmae_jax.spec import SpecError
 
 FORMAT_VERSION = 1
@@ -144,9 +142,7 @@ def _arm(found: np.ndarray) -> ArmScores:
 
 def write(folder: Path, finding: Finding) -> None:
     """Writes `finding.json`."""
-    plain = {VERSION_KEY: FORMAT_VERSION, **_plain(finding)}
-    with written_whole(epath.Path(folder / FILE)) as beside:
-        beside.write_text(json.dumps(plain, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / FILE, {VERSION_KEY: FORMAT_VERSION, **_plain(finding)})
 
 
 def read(folder: Path) -> Finding:

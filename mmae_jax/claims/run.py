@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmae_jax.data.shards import Shards
 from mmae_jax.spec import SpecError
 from mmae_jax.weights.result import read_result
 
@@ -58,6 +59,12 @@ class Run:
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return read_result(self.workdir, self.phase) is not None
+
+
+def check_tested(shards: Shards) -> None:
+    """Raises a `SpecError` where shards have nothing by which runs are scored."""
+    if not shards.has_samples(SPLIT):
+        raise SpecError(f"{shards.directory}: expected a split {SPLIT} with records, found none")
 
 
 def arguments(config: str, fields: Mapping[str, object], cache: Path) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from absl import logging
 from tqdm import tqdm
 
 from mmae_jax.claims.run import Run
-from mmae_jax.exit_codes import DONE, USAGE, how_ended
+from mmae_jax.exit_codes import DONE, USAGE
 from mmae_jax.launch import child
-from mmae_jax.launch.run_folder import last_line, seconds_taken
+from mmae_jax.launch.run_folder import last_line, seconds_taken, why_ended
 from mmae_jax.launch.signals import EXIT_CODES
 from mmae_jax.spec import SpecError
 
@@ -114,7 +114,7 @@ class Work:
             if code == DONE:
                 self.done(started.run)
             elif code not in TOLD_TO_END or not self._told:
-                self.failed[started.run] = f"{how_ended(code)}: {last_line(started.run.lines)}"
+                self.failed[started.run] = why_ended(code, started.run.lines)
 
     def _pass_on(self, number: int) -> None:
         for started in self._started:

@@ -19,7 +19,7 @@ import jax
 from absl import logging
 from etils import epath
 
-from mmae_jax import tasks
+from mmae_jax import parallel, tasks
 from mmae_jax.claims import claim as claims
 from mmae_jax.claims import finding as findings
 from mmae_jax.claims import markdown
@@ -29,7 +29,7 @@ from mmae_jax.claims.finding import Finding
 from mmae_jax.claims.page import write_page
 from mmae_jax.claims.paper import asked as paper
 from mmae_jax.claims.repeating import repeating
-from mmae_jax.claims.run import SPLIT, shown
+from mmae_jax.claims.run import SPLIT, check_tested, shown
 from mmae_jax.claims.table import ArmRun, Base, runs
 from mmae_jax.claims.work import watched
 from mmae_jax.command_line.config_file import load_experiment, load_fields
@@ -125,8 +125,7 @@ def run(options: argparse.Namespace) -> int:
     if without := [name for name, claim in opened.items() if fields is None and not claim.landscapes]:
         raise UsageError(f"{without[0]}: is made for no landscapes, expected --config")
     show_messages()
-    # This process trains nothing, and leaves the accelerators to those that do.
-    jax.config.update("jax_platforms", "cpu")
+    parallel.leave_accelerators()
     if options.config is not None and names:
         _check_folds(options)
     found, failed = [], False
@@ -177,8 +176,7 @@ def _check_folds(options: argparse.Namespace) -> None:
             raise UsageError(f"--shards: expected another folder for each fold, found {folder} twice")
         seen.add(Path(folder).resolve())
         experiment = load_experiment(options.config, [*options.overrides, Override("data.dir", folder)])
-        if not open_shards(experiment).has_samples(SPLIT):
-            raise SpecError(f"{folder}: expected a split {SPLIT} with records, found none")
+        check_tested(open_shards(experiment))
 
 
 def _landscape(out: Path, name: str, landscape: Landscape, folds: int) -> Data:

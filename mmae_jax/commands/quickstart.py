@@ -33,9 +33,9 @@ from mmae_jax.commands.evaluate import FOLDER
 from mmae_jax.data.pipeline import steps_per_epoch
 from mmae_jax.data.shards import Shards, open_shards
 from mmae_jax.evaluate.evaluation import BANDS, CHECKPOINT, UNTRAINED
-from mmae_jax.exit_codes import DONE, how_ended
+from mmae_jax.exit_codes import DONE
 from mmae_jax.launch import child
-from mmae_jax.launch.run_folder import last_line
+from mmae_jax.launch.run_folder import why_ended
 from mmae_jax.spec import Experiment, SpecError
 from mmae_jax.train import loop
 from mmae_jax.weights import torch_names
@@ -193,7 +193,7 @@ def _trained_beside(experiment: Experiment, source: Sequence[str], paths: Paths)
         if process.poll() is None:
             logging.info("it was begun beside the first; its lines are in %s", paths.scratch_lines)
         if (code := process.wait()) != DONE:
-            raise SpecError(f"{paths.scratch}: {how_ended(code)}: {last_line(paths.scratch_lines)}")
+            raise SpecError(f"{paths.scratch}: {why_ended(code, paths.scratch_lines)}")
 
     try:
         yield trained

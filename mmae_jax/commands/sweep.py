@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import jax
 from absl import logging
 from tqdm import tqdm
 
-from mmae_jax import tasks
+from mmae_jax import parallel, tasks
 from mmae_jax.command_line.config_file import load_experiment
 from mmae_jax.command_line.messages import show_messages
 from mmae_jax.command_line.overrides import Override
@@ -68,8 +67,7 @@ def run(options: argparse.Namespace) -> int:
     check_at_least(options, "seed", 0)
     check_at_least(options, "prune", 1)
     show_messages()
-    # This process trains nothing, and leaves the accelerators to those that do.
-    jax.config.update("jax_platforms", "cpu")
+    parallel.leave_accelerators()
     experiment = load_experiment(options.config, options.overrides)
     drawn = space.trials(options.vary, options.trials, options.seed)
     folder = Path(options.workdir)

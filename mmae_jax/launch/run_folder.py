@@ -6,6 +6,7 @@ from pathlib import Path
 
 from etils import epath
 
+from mmae_jax.exit_codes import how_ended
 from mmae_jax.formats import written_whole
 
 
@@ -14,6 +15,11 @@ def last_line(file: Path) -> str:
     lines = [line for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error: ")]
     return (errors or lines or ["nothing"])[-1].removeprefix("error: ")
+
+
+def why_ended(code: int, file: Path) -> str:
+    """Returns how a process ended, by its code as `subprocess` has it, and its last line in a file."""
+    return f"{how_ended(code)}: {last_line(file)}"
 
 
 def seconds_taken(folder: Path, add: float = 0.0) -> float:

@@ -19,10 +19,10 @@ from typing import IO
 from absl import logging
 from etils import epath
 
-from mmae_jax.exit_codes import DONE, INTERRUPTED, PREEMPTED, USAGE, how_ended
+from mmae_jax.exit_codes import DONE, INTERRUPTED, PREEMPTED, USAGE
 from mmae_jax.formats import begun_otherwise
 from mmae_jax.launch import child
-from mmae_jax.launch.run_folder import last_line, seconds_taken
+from mmae_jax.launch.run_folder import seconds_taken, why_ended
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import shown
 from mmae_jax.sweep.trial import FAILED, FINISHED, STOPPED, Monitor, Outcome, Trial
@@ -123,7 +123,7 @@ class Sweep:
             return Outcome(FINISHED, scores.get("val"), scores.get("test"), epoch, seconds)
         if stopped:
             return Outcome(STOPPED, best, None, epoch, seconds)
-        why = f"{how_ended(code)}: {last_line(trial.lines)}"
+        why = why_ended(code, trial.lines)
         if code == USAGE:
             raise SpecError(f"trial {trial.number}: {why}")
         return Outcome(FAILED, best, None, epoch, seconds, why)

@@ -16,6 +16,7 @@ import jax
 from immutabledict import immutabledict
 from jax.experimental import topologies
 
+from mmae_jax import parallel
 from mmae_jax.hardware.chips import CHIPS, Chip
 from mmae_jax.spec import SpecError
 
@@ -89,8 +90,7 @@ def gpu_devices(topology: str) -> Sequence[jax.Device]:
         raise SpecError(f"bench compile: needs jax 0.11 or newer (Python 3.12) for GPUs, found {jax.__version__}")
     if not has_plugin():
         raise SpecError("bench compile: needs JAX's plugin for CUDA, `pip install 'mmae_jax[cuda]'`; no GPU is needed")
-    # This process computes nothing: it leaves an accelerator it may have to others.
-    jax.config.update("jax_platforms", "cpu")
+    parallel.leave_accelerators()
     hosts, each = max(1, count // HOST_DEVICES), min(count, HOST_DEVICES)
     described = topologies.get_topology_desc(
         platform="cuda",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import jax
 from jax.experimental import topologies
 
+from mmae_jax import parallel
 from mmae_jax.spec import SpecError
 from mmae_jax.spec.error import first_line
 
@@ -36,8 +37,7 @@ def slice_devices(topology: str, num_slices: int = 1) -> Sequence[jax.Device]:
         raise SpecError("bench compile: needs libtpu, `pip install 'mmae_jax[tpu]'`; no TPU is needed")
     for name, value in _NO_SLICE_HERE.items():
         os.environ.setdefault(name, value)
-    # This process computes nothing: it leaves an accelerator it may have to others.
-    jax.config.update("jax_platforms", "cpu")
+    parallel.leave_accelerators()
     options = {"num_slices": num_slices} if num_slices > 1 else {}
     try:
         described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **options)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import jax
 from etils import epath
 
+from mmae_jax import parallel
 from mmae_jax.claims.paper.cost import estimate
 from mmae_jax.claims.paper.making import make, unfinished
 from mmae_jax.claims.paper.plan import OWN_FIELDS, Plan
@@ -68,8 +68,7 @@ def run(options: argparse.Namespace) -> int:
       SpecError: data or weights are not there, or a table was begun with other settings.
     """
     show_messages()
-    # This process trains nothing, and leaves the accelerators to those that do.
-    jax.config.update("jax_platforms", "cpu")
+    parallel.leave_accelerators()
     only = options.only.split(",") if options.only else []
     plans = {name: _plan(options, name) for name in dict.fromkeys(options.names)}
     runs = {name: unfinished(plan, only) for name, plan in plans.items()}

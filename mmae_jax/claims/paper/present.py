@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmae_jax.claims.paper.plan import PaperRun, Plan
-from mmae_jax.claims.run import SPLIT
+from mmae_jax.claims.run import check_tested
 from mmae_jax.data.shards import open_shards
 from mmae_jax.spec import SpecError
 
@@ -43,8 +43,8 @@ def check_data(plan: Plan, runs: Iterable[PaperRun]) -> None:
         shards = open_shards(run.experiment)
         for phase in run.experiment.phases:
             shards.check_phase(phase)
-        if run.experiment.targets and not shards.has_samples(SPLIT):
-            raise SpecError(f"{folders[run.dataset]}: expected a split {SPLIT} with records, found none")
+        if run.experiment.targets:
+            check_tested(shards)
 
 
 def _absent(plan: Plan, dataset: str, folder: Path, there: Iterable[str]) -> str:

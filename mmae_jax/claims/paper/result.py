@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-
-from etils import epath
 
 from mmae_jax.claims.markdown import duration
 from mmae_jax.claims.paper.plan import PaperRun, Plan
-from mmae_jax.formats import VERSION_KEY, written_whole
+from mmae_jax.formats import VERSION_KEY, write_json
 from mmae_jax.launch.run_folder import seconds_taken
 
 FORMAT_VERSION = 1
@@ -97,9 +94,7 @@ def _entry(plan: Plan, row: str, dataset: str, runs: list[PaperRun]) -> Entry:
 
 def write(folder: Path, found: TableResult) -> None:
     """Writes `table.json`."""
-    plain = {VERSION_KEY: FORMAT_VERSION, **dataclasses.asdict(found)}
-    with written_whole(epath.Path(folder / "table.json")) as beside:
-        beside.write_text(json.dumps(plain, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / "table.json", {VERSION_KEY: FORMAT_VERSION, **dataclasses.asdict(found)})
 
 
 def markdown(found: TableResult, plan: Plan) -> str:
